@@ -1,0 +1,64 @@
+# FluxRouter's commands; `make help` lists them. Each prepares what it lacks and says so.
+# Needs only make and a Python >= 3.11; everything else comes with hashes from requirements.lock.
+
+.DEFAULT_GOAL := help
+BIN := .venv/bin
+READY := .venv/ready
+# The first interpreter that is new enough; `make setup PYTHON=/path/to/python` overrides it.
+PYTHON ?= $(shell for python in python3 python3.14 python3.13 python3.12 python3.11; do \
+	$$python -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && echo $$python && break; done)
+# More for the tool behind a target: `make test ARGS="-k holds -x"`, `make run ARGS="--workers 2"`.
+ARGS ?=
+# Two workers for two cores; a file's tests stay together because they share one real server.
+PYTEST := $(BIN)/python -m pytest -n 2 --dist loadfile
+
+.PHONY: help setup generate run demo test test-unit lint verify bench bench-quick lock clean
+
+help: ## Print every target and what it does
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' Makefile
+
+setup: $(READY) ## Create .venv from the locked packages; nothing to do while they are unchanged
+
+$(READY): requirements.lock pyproject.toml hatch_build.py make/setup.py
+	@test -n "$(PYTHON)" || { echo "setup: no Python >= 3.11 found: install one (Debian, Ubuntu:" \
+		"apt-get install python3 python3-venv), or say make setup PYTHON=/path/to/python3.11" >&2; exit 1; }
+	@$(PYTHON) make/setup.py
+
+generate: $(READY) ## Generate Python code from protos/ where a contract changed
+	@$(BIN)/python hatch_build.py
+
+run: generate ## Run a server with the example catalog, plans and accounts; Ctrl-C ends it
+	$(BIN)/fluxrouter serve --examples $(ARGS)
+
+demo: generate ## Play the story of the Free plan against a real server, on a simulated clock
+	$(BIN)/python examples/demo $(ARGS)
+
+test: generate ## Run all tests
+	$(PYTEST) tests $(ARGS)
+
+test-unit: generate ## Run the tests that need no server: under 30 seconds
+	$(PYTEST) tests/unit tests/architecture $(ARGS)
+
+lint: generate ## Check style, types, import rules and the contracts' compatibility
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+	$(BIN)/buf lint
+	$(BIN)/python make/breaking.py
+
+verify: generate ## Check that lock file, committed generated files and the built wheel are right
+	$(BIN)/python make/verify.py
+
+bench: generate ## Measure decisions against a bare gRPC echo; writes benchmarks/results/
+	$(BIN)/python benchmarks/run.py $(ARGS)
+
+bench-quick: generate ## The same in under a minute, less exactly
+	$(BIN)/python benchmarks/run.py --quick $(ARGS)
+
+lock: $(READY) ## Raise requirements.lock to the newest versions that pyproject.toml allows
+	$(BIN)/python make/lock.py
+
+clean: ## Remove everything that make made, .venv included
+	rm -rf .venv build dist .setup.lock .hypothesis .import_linter_cache .mypy_cache .pytest_cache .ruff_cache
+	find server operator tests examples benchmarks make -name __pycache__ -type d -prune -exec rm -rf {} + 2>/dev/null || true

@@ -1,0 +1,1 @@
+"""The FluxRouter operator: turns Plan, Account and Catalog resources into enforced limits."""

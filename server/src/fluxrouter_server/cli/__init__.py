@@ -1,0 +1,1 @@
+"""The `fluxrouter` command: how people and scripts start the server and talk to it."""

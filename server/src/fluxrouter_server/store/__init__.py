@@ -1,0 +1,1 @@
+"""Keeps counters, holds and limits in Valkey, where one Lua script makes each decision atomic."""

@@ -1,0 +1,1 @@
+"""Carries calls to the servicers of `api` and ends them well: listeners, interceptors, drain."""
