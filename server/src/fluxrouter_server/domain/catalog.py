@@ -1,0 +1,82 @@
+"""The catalog: lanes, models, tiers and aliases, and what they cost at an instant."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+
+from fluxrouter_server.domain.ids import LaneId, ModelId
+from fluxrouter_server.domain.pricing import RateCard
+
+
+class Tier(StrEnum):
+    """What a request needs, cheapest first."""
+
+    FAST = "fast"
+    STANDARD = "standard"
+    REASONING = "reasoning"
+
+
+class Capability(StrEnum):
+    """What a model can do beyond text."""
+
+    TOOLS = "tools"
+    VISION = "vision"
+    JSON = "json"
+
+
+class Protocol(StrEnum):
+    """API protocols that a model speaks; requests are never translated between them."""
+
+    CHAT_COMPLETIONS = "chat-completions"
+    RESPONSES = "responses"
+    MESSAGES = "messages"
+    EMBEDDINGS = "embeddings"
+
+
+@dataclass(frozen=True, slots=True)
+class Lane:
+    """A price class of models."""
+
+    id: LaneId
+    display_name: str
+    rate_cards: tuple[RateCard, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Model:
+    """One upstream model; sizes in tokens. `max_output_tokens` is 0 for embeddings-only models."""
+
+    id: ModelId
+    display_name: str
+    lane: LaneId
+    rate_cards: tuple[RateCard, ...]  # empty: the lane's
+    context_window_tokens: int
+    max_output_tokens: int
+    default_output_tokens: int
+    tokens_per_kilobyte: int
+    image_tokens: int
+    capabilities: frozenset[Capability]
+    protocols: frozenset[Protocol]
+    upstream: str
+    upstream_model: str
+
+
+@dataclass(frozen=True, slots=True)
+class Alias:
+    """Another name: `target` is "auto", a tier's name or a model id."""
+
+    id: str
+    target: str
+
+
+@dataclass(frozen=True, slots=True)
+class Catalog:
+    """All of it, by id and in the order of the document."""
+
+    lanes: Mapping[LaneId, Lane]
+    models: Mapping[ModelId, Model]
+    tiers: Mapping[Tier, tuple[ModelId, ...]]
+    aliases: Mapping[str, Alias]
+    input_margin_percent: int = 0
+    labels: Mapping[str, str] = field(default_factory=dict)
+    annotations: Mapping[str, str] = field(default_factory=dict)

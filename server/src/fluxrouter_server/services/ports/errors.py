@@ -1,0 +1,26 @@
+"""Failures that are nobody's decision, as the use cases see them.
+
+::
+
+    StoreError
+    ├── StoreUnavailable   no answer in time, fenced, or it keeps changing
+    └── StoreRefused       the store can't be used as it is set up (layout, policy, clock)
+"""
+
+
+class StoreError(Exception):
+    """The store could not do what was asked."""
+
+
+class StoreUnavailable(StoreError):  # noqa: N818 - named like the status it becomes
+    """No decision was had. `outcome_unknown` tells that it may have been made all the same."""
+
+    def __init__(self, message: str, *, outcome_unknown: bool, retry_after_us: int = 1_000_000):
+        """Keep whether the call may have taken effect, and when a retry is worth it."""
+        super().__init__(message)
+        self.outcome_unknown = outcome_unknown
+        self.retry_after_us = retry_after_us
+
+
+class StoreRefused(StoreError):  # noqa: N818 - it says what happened
+    """The store must not be used as it is; the message says how to mend it."""
