@@ -10,7 +10,9 @@ PYTHON ?= $(shell for python in python3 python3.14 python3.13 python3.12 python3
 # More for the tool behind a target: `make test ARGS="-k holds -x"`, `make run ARGS="--workers 2"`.
 ARGS ?=
 # Two workers for two cores; a file's tests stay together because they share one real server.
-PYTEST := $(BIN)/python -m pytest -n 2 --dist loadfile
+PYTEST := $(BIN)/pytest -n 2 --dist loadfile
+# Folders whose scripts run by path: each is an import root of its own, so each is typed on its own.
+SCRIPTS := make benchmarks examples/demo
 
 .PHONY: help setup generate run demo test test-unit lint verify bench bench-quick lock clean
 
@@ -43,6 +45,8 @@ lint: generate ## Check style, types, import rules and the contracts' compatibil
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
+	@for folder in $(wildcard $(SCRIPTS)); do \
+		echo "$(BIN)/mypy $$folder"; MYPYPATH=$$folder $(BIN)/mypy $$folder || exit 1; done
 	$(BIN)/lint-imports
 	$(BIN)/buf lint
 	$(BIN)/python make/breaking.py

@@ -97,8 +97,9 @@ def _fingerprint(protos: list[Path]) -> str:
 
 
 def _compile(protos: list[Path], out: Path) -> None:
-    import grpc_tools  # only here: an up-to-date tree must not pay for loading the compiler
-    from grpc_tools import protoc
+    # Only here: an up-to-date tree must not pay for loading the compiler.
+    import grpc_tools  # noqa: PLC0415
+    from grpc_tools import protoc  # noqa: PLC0415
 
     arguments = [
         "protoc",

@@ -1,13 +1,14 @@
 """Prepares `.venv` from nothing but a Python: the one step that every other make target needs.
 
-Runs on the standard library alone. Packages come from `requirements.lock` with their hashes checked,
-then the project itself is installed in place. Safe to run from several shells at once.
+Runs on the standard library alone. Packages come from `requirements.lock`, hashes checked, then the
+project itself is installed in place. Safe to run from several shells at once.
 """
 
 from __future__ import annotations
 
 import fcntl
 import hashlib
+import importlib.util
 import os
 import shutil
 import subprocess
@@ -22,9 +23,11 @@ PYTHON = ENVIRONMENT / "bin" / "python"
 LOCK = ROOT / "requirements.lock"
 INSTALLED = ENVIRONMENT / "requirements.sha256"
 READY = ENVIRONMENT / "ready"
-PIP = (str(PYTHON), "-m", "pip", "--disable-pip-version-check", "--no-input")
-# pip prints one such line for each package; more than this many between our lines looks stuck.
+# A first run fetches about a hundred packages; silence for longer than this many looks stuck.
 PACKAGES_PER_LINE = 15
+# Only the lock decides what is installed: a user's own constraints must not contradict it.
+USERS_OWN = frozenset({"PIP_CONSTRAINT", "PIP_REQUIRE_VIRTUALENV", "PIP_TARGET", "PIP_USER"})
+LINES_SHOWN_ON_FAILURE = 40
 
 
 def main() -> None:
@@ -36,21 +39,28 @@ def main() -> None:
         _install_requirements()
         _install_project()
         READY.touch()
-        print(f"setup: ready in {time.monotonic() - started:.0f} s: .venv/bin/fluxrouter")
+        _say(f"ready in {time.monotonic() - started:.0f} s: .venv/bin/fluxrouter")
 
 
 def _create_environment() -> None:
-    if PYTHON.exists() and subprocess.run([PYTHON, "-m", "pip", "-V"], capture_output=True).returncode == 0:
+    if _has_pip():
         return
-    try:
-        import ensurepip  # noqa: F401  # Debian ships it apart; asked for here to fail early
-    except ImportError:
+    if importlib.util.find_spec("ensurepip") is None:  # Debian ships it apart
         package = f"python{sys.version_info.major}.{sys.version_info.minor}-venv"
-        sys.exit(f"setup: {sys.executable} cannot create environments: install {package} "
-                 f"(Debian, Ubuntu: apt-get install {package}), then run make again")
-    print(f"setup: [1/3] creating .venv with Python {sys.version.split()[0]}", flush=True)
+        sys.exit(
+            f"setup: {sys.executable} cannot create environments: install {package} "
+            f"(Debian, Ubuntu: apt-get install {package}), then run make again"
+        )
+    _say(f"[1/3] creating .venv with Python {sys.version.split()[0]}")
     shutil.rmtree(ENVIRONMENT, ignore_errors=True)
     venv.create(ENVIRONMENT, with_pip=True, symlinks=True)
+
+
+def _has_pip() -> bool:
+    if not PYTHON.exists():
+        return False
+    answer = subprocess.run([PYTHON, "-m", "pip", "--version"], capture_output=True, check=False)
+    return answer.returncode == 0
 
 
 def _install_requirements() -> None:
@@ -58,37 +68,42 @@ def _install_requirements() -> None:
     if INSTALLED.exists() and INSTALLED.read_text() == wanted:
         return
     total = sum("==" in line for line in LOCK.read_text().splitlines())
-    print(f"setup: [2/3] installing {total} locked packages (a minute or two at first)", flush=True)
-    arguments = ["install", "--progress-bar=off", "--require-hashes", "--no-deps", "-r", str(LOCK)]
-    _run_pip(arguments, total=total)
+    _say(f"[2/3] installing {total} locked packages (a minute or two the first time)")
+    _run_pip("--require-hashes", "--no-deps", "--requirement", str(LOCK))
     INSTALLED.write_text(wanted)
 
 
 def _install_project() -> None:
-    print("setup: [3/3] installing fluxrouter itself, in place", flush=True)
-    _run_pip(["install", "--no-deps", "--no-build-isolation", "-e", str(ROOT)], total=0)
+    _say("[3/3] installing fluxrouter itself, in place")
+    _run_pip("--no-deps", "--no-build-isolation", "--editable", str(ROOT))
 
 
-def _run_pip(arguments: list[str], *, total: int) -> None:
-    """Runs pip quietly but for a count of packages; on failure shows all that it said."""
-    # Only the lock decides what is installed, so a user's own pip constraints must not interfere.
-    environment = {k: v for k, v in os.environ.items() if k not in {"PIP_REQUIRE_VIRTUALENV", "PIP_CONSTRAINT"}}
+def _run_pip(*arguments: str) -> None:
+    """Installs with pip, showing a count of packages; on failure shows the end of what it said."""
+    command = [str(PYTHON), "-m", "pip", "install", "--no-input", "--disable-pip-version-check"]
+    environment = {name: value for name, value in os.environ.items() if name not in USERS_OWN}
     said: list[str] = []
-    seen = 0
-    with subprocess.Popen([*PIP, *arguments], stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
-                          text=True, env=environment, cwd=ROOT) as pip:
-        assert pip.stdout is not None  # asked for above
-        for line in pip.stdout:
+    collected = 0
+    with subprocess.Popen(
+        [*command, "--progress-bar=off", *arguments],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        env=environment,
+        cwd=ROOT,
+    ) as pip:
+        for line in pip.stdout or ():
             said.append(line)
-            if line.startswith("Collecting "):
-                seen += 1
-                if seen % PACKAGES_PER_LINE == 0:
-                    print(f"setup:       {seen} of {total} fetched", flush=True)
-            elif line.startswith("Installing collected packages"):
-                print("setup:       unpacking", flush=True)
+            collected += line.startswith("Collecting ")
+            if line.startswith("Collecting ") and collected % PACKAGES_PER_LINE == 0:
+                _say(f"      {collected} packages fetched")
     if pip.returncode != 0:
-        sys.stderr.writelines(said[-40:])
+        sys.stderr.writelines(said[-LINES_SHOWN_ON_FAILURE:])
         sys.exit("setup: pip failed as shown above; mend that, then run make again")
+
+
+def _say(text: str) -> None:
+    print(f"setup: {text}", flush=True)
 
 
 if __name__ == "__main__":
