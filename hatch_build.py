@@ -26,7 +26,7 @@ ROOT = Path(__file__).resolve().parent
 PROTOS = ROOT / "protos"
 BUILD = ROOT / "build"
 GENERATED = BUILD / "generated"
-FINGERPRINT = BUILD / "generated.sha256"
+RECORD = BUILD / "generated.txt"
 PACKAGE = Path("fluxrouter/v1")
 GENERATORS = ("grpcio-tools", "mypy-protobuf")
 PACKAGE_DOCSTRING = '"""The wire contracts, generated from protos/fluxrouter/v1: do not edit."""\n'
@@ -70,13 +70,21 @@ def generate() -> bool:
         raise GenerationError(f"no .proto file under {PROTOS}: restore the folder from git")
     with _exclusive_build():
         fingerprint = _fingerprint(protos)
-        if FINGERPRINT.exists() and FINGERPRINT.read_text() == fingerprint:
+        if _is_current(fingerprint):
             return False
         with tempfile.TemporaryDirectory(dir=BUILD) as scratch:
             _compile(protos, Path(scratch))
-            _publish(Path(scratch))
-        FINGERPRINT.write_text(fingerprint)
+            outputs = _publish(Path(scratch))
+        RECORD.write_text("\n".join([fingerprint, *sorted(map(str, outputs))]))
     return True
+
+
+def _is_current(fingerprint: str) -> bool:
+    """Tells whether the last run had the same inputs, and all that it wrote is still there."""
+    if not RECORD.exists():
+        return False
+    recorded, *outputs = RECORD.read_text().splitlines()
+    return recorded == fingerprint and all((GENERATED / output).exists() for output in outputs)
 
 
 @contextmanager
@@ -131,7 +139,7 @@ def _plugin(script: str) -> Path:
     raise GenerationError(f"mypy-protobuf has no {script}: run `make clean setup`")
 
 
-def _publish(fresh: Path) -> None:
+def _publish(fresh: Path) -> set[Path]:
     """Replaces file by file, each in one step, so that a running process never misses a module."""
     wanted = {path.relative_to(fresh) for path in fresh.rglob("*") if path.is_file()}
     for relative in wanted:
@@ -143,6 +151,7 @@ def _publish(fresh: Path) -> None:
         stale = path.is_file() and path.relative_to(GENERATED) not in wanted
         if stale and "__pycache__" not in path.parts:
             path.unlink()
+    return wanted
 
 
 if __name__ == "__main__":
