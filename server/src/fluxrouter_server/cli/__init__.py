@@ -1,1 +1,1 @@
-"""The `fluxrouter` command: how people and scripts start the server and talk to it."""
+"""The `fluxrouter` command: a client of the gRPC services, and the way to start a server."""
