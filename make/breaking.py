@@ -13,9 +13,6 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
-import tarfile
-import tempfile
-from io import BytesIO
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -61,11 +58,12 @@ def _is_compatible(name: str, commit: str) -> bool:
         capture_output=True,
         check=True,
     )
-    with tempfile.TemporaryDirectory() as folder:
-        with tarfile.open(fileobj=BytesIO(archive.stdout)) as tar:
-            tar.extractall(folder, filter="data")
-        against = Path(folder) / "protos"
-        compared = subprocess.run([BUF, "breaking", "--against", against], cwd=ROOT, check=False)
+    compared = subprocess.run(
+        [BUF, "breaking", "--against=-#format=tar,subdir=protos"],
+        cwd=ROOT,
+        input=archive.stdout,
+        check=False,
+    )
     print(f"breaking: against {name}: {'compatible' if compared.returncode == 0 else 'BROKEN'}")
     return compared.returncode == 0
 
