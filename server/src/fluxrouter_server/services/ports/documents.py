@@ -60,6 +60,14 @@ class PlanStore(Protocol):
         ...
 
 
+class FanOuts(Protocol):
+    """Writes of plans and catalog that did not reach every shard."""
+
+    async def finish_fan_outs(self) -> int:
+        """Bring every shard to the newest documents; answer how many documents were behind."""
+        ...
+
+
 class CatalogStore(Protocol):
     """The catalog, kept whole on every shard."""
 

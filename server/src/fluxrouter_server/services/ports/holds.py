@@ -20,7 +20,8 @@ class AdmitCommand:
 
     `limits` were resolved from documents of the generations that they name; the store compares
     them. `candidates` are in order of preference. `proposed_period` is the period to open if the
-    open one has ended. `digest` is 16 bytes over account, key and the whole request.
+    open one has ended. `digest` is 16 bytes over account, key and the whole request. `call` names
+    this very call (of many with one digest): see `ReleaseCommand`.
     """
 
     limits: Limits
@@ -36,6 +37,10 @@ class AdmitCommand:
     model_asked: str
     tier: Tier | None
     deadline_us: int | None = None  # store time after which the caller is gone
+    call: str = ""  # at most 32 characters, unique
+    would_deny: str = (
+        ""  # a Reason found before the store was asked, under `observe`; it comes first
+    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,7 +56,11 @@ class SettleCommand:
 
 @dataclass(frozen=True, slots=True)
 class ReleaseCommand:
-    """Give back a hold, by its request; an unknown request is remembered as released."""
+    """Give back a hold, by its request; an unknown request is remembered as released.
+
+    Where `call` is set, a hold that another call of the same request made stays as it is: the
+    server undoes a call whose outcome it does not know, and never what the caller's retry was given.
+    """
 
     uid: AccountUid
     request_id: RequestId | None  # None where `hold` is given
@@ -60,6 +69,7 @@ class ReleaseCommand:
     limits: Limits
     principal: Principal
     may_meter_any: bool
+    call: str = ""
 
 
 @dataclass(frozen=True, slots=True)
