@@ -65,4 +65,4 @@ lock: $(READY) ## Raise requirements.lock to the newest versions that pyproject.
 
 clean: ## Remove everything that make made, .venv included
 	rm -rf .venv build dist .setup.lock .hypothesis .import_linter_cache .mypy_cache .pytest_cache .ruff_cache
-	find server operator tests examples benchmarks make -name __pycache__ -type d -prune -exec rm -rf {} + 2>/dev/null || true
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +
