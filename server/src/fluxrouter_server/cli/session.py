@@ -32,34 +32,34 @@ class CallRefused(click.ClickException):
 
     def __init__(self, error: grpc.RpcError, *, as_json: bool) -> None:
         """Reads the status details of the call."""
-        self._code: grpc.StatusCode = error.code()
-        self._message: str = error.details() or "no message"
-        self._reason, self._facts, self._fields = _details(error)
+        self.code: grpc.StatusCode = error.code()
+        self.message: str = error.details() or "no message"
+        self.reason, self.facts, self.fields = _details(error)
         self._as_json = as_json
-        super().__init__(self._message)
+        super().__init__(self.message)
 
     @property
     def exit_code(self) -> int:  # type: ignore[override]  # click reads it once, from the instance
         """What the process ends with: a no and an outage differ from a failure."""
-        if self._code in {grpc.StatusCode.UNAVAILABLE, grpc.StatusCode.DEADLINE_EXCEEDED}:
+        if self.code in {grpc.StatusCode.UNAVAILABLE, grpc.StatusCode.DEADLINE_EXCEEDED}:
             return Exit.UNAVAILABLE
-        return Exit.DENIED if self._code in _DENIALS else Exit.FAILED
+        return Exit.DENIED if self.code in _DENIALS else Exit.FAILED
 
     def format_message(self) -> str:
         """Returns the refusal for people, or as one JSON object."""
         if self._as_json:
             return json.dumps(
                 {
-                    "code": self._code.name,
-                    "reason": self._reason,
-                    "message": self._message,
-                    "metadata": self._facts,
-                    "fields": dict(self._fields),
+                    "code": self.code.name,
+                    "reason": self.reason,
+                    "message": self.message,
+                    "metadata": self.facts,
+                    "fields": dict(self.fields),
                 }
             )
-        lines = [f"{self._reason or self._code.name}: {self._message}"]
-        lines += [f"  {name}: {text}" for name, text in self._fields]
-        lines += [f"  {name}: {value}" for name, value in sorted(self._facts.items())]
+        lines = [f"{self.reason or self.code.name}: {self.message}"]
+        lines += [f"  {name}: {text}" for name, text in self.fields]
+        lines += [f"  {name}: {value}" for name, value in sorted(self.facts.items())]
         return "\n".join(lines)
 
 
