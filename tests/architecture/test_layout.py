@@ -3,7 +3,6 @@ import operator
 import os
 import subprocess
 import sys
-import tomllib
 from pathlib import Path
 
 import pytest
@@ -32,12 +31,6 @@ def test_the_installation_puts_no_folder_above_sources_on_the_import_path(root: 
     on_path = {Path(entry) for entry in answer.stdout.splitlines() if entry}
     assert root / "server" / "src" in on_path
     assert not on_path & folders_above_sources(root)
-
-
-def test_the_tests_put_no_folder_above_sources_on_the_import_path(root: Path) -> None:
-    pyproject = tomllib.loads((root / "pyproject.toml").read_text())
-    added = {root / entry for entry in pyproject["tool"]["pytest"]["ini_options"]["pythonpath"]}
-    assert not added & folders_above_sources(root)
 
 
 def test_the_fluxrouter_namespace_is_no_package(root: Path) -> None:
