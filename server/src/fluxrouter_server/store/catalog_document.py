@@ -1,0 +1,103 @@
+"""The catalog as bytes; see `document_frame` for what all documents have in common."""
+
+from collections.abc import Iterable
+from typing import Any
+
+from fluxrouter_server.domain.catalog import (
+    Alias,
+    Capability,
+    Catalog,
+    Lane,
+    Model,
+    Protocol,
+    Tier,
+)
+from fluxrouter_server.domain.ids import LaneId, ModelId
+from fluxrouter_server.domain.pricing import RateCard, Rates
+from fluxrouter_server.store.document_frame import pack, sorted_pairs, unpack
+
+__all__ = ["decode_catalog", "encode_catalog"]
+
+
+def encode_catalog(catalog: Catalog) -> bytes:
+    """Write the catalog; the order of lanes, models, tiers and aliases is part of it."""
+    return pack(
+        [[lane.id, lane.display_name, _cards(lane.rate_cards)] for lane in catalog.lanes.values()],
+        [_model(model) for model in catalog.models.values()],
+        [[tier, models] for tier, models in catalog.tiers.items()],
+        [[alias.id, alias.target] for alias in catalog.aliases.values()],
+        catalog.input_margin_percent,
+        sorted_pairs(catalog.labels),
+        sorted_pairs(catalog.annotations),
+    )
+
+
+def decode_catalog(document: bytes) -> Catalog:
+    """Read the catalog; raises StoreRefused where the bytes are none that this server knows."""
+    return unpack("catalog", document, _read_catalog)
+
+
+def _read_catalog(fields: list[Any]) -> Catalog:
+    lanes, models, tiers, aliases, input_margin_percent, labels, annotations = fields
+    return Catalog(
+        lanes={LaneId(i): Lane(LaneId(i), name, _read_cards(cards)) for i, name, cards in lanes},
+        models={ModelId(model[0]): _read_model(model) for model in models},
+        tiers={Tier(tier): tuple(map(ModelId, models)) for tier, models in tiers},
+        aliases={i: Alias(i, target) for i, target in aliases},
+        input_margin_percent=input_margin_percent,
+        labels=dict(labels),
+        annotations=dict(annotations),
+    )
+
+
+def _model(model: Model) -> list[object]:
+    return [
+        model.id,
+        model.display_name,
+        model.lane,
+        _cards(model.rate_cards),
+        model.context_window_tokens,
+        model.max_output_tokens,
+        model.default_output_tokens,
+        model.tokens_per_kilobyte,
+        model.image_tokens,
+        sorted(model.capabilities),
+        sorted(model.protocols),
+        model.upstream,
+        model.upstream_model,
+    ]
+
+
+def _read_model(fields: list[Any]) -> Model:
+    return Model(
+        id=ModelId(fields[0]),
+        display_name=fields[1],
+        lane=LaneId(fields[2]),
+        rate_cards=_read_cards(fields[3]),
+        context_window_tokens=fields[4],
+        max_output_tokens=fields[5],
+        default_output_tokens=fields[6],
+        tokens_per_kilobyte=fields[7],
+        image_tokens=fields[8],
+        capabilities=frozenset(map(Capability, fields[9])),
+        protocols=frozenset(map(Protocol, fields[10])),
+        upstream=fields[11],
+        upstream_model=fields[12],
+    )
+
+
+def _cards(cards: Iterable[RateCard]) -> list[list[int | None]]:
+    return [
+        [
+            card.effective_us,
+            card.rates.input_nano_usd,
+            card.rates.cached_input_nano_usd,
+            card.rates.cache_write_nano_usd,
+            card.rates.output_nano_usd,
+        ]
+        for card in cards
+    ]
+
+
+def _read_cards(cards: list[Any]) -> tuple[RateCard, ...]:
+    return tuple(RateCard(effective_us, Rates(*rates)) for effective_us, *rates in cards)
