@@ -10,8 +10,9 @@ from dataclasses import asdict
 from datetime import UTC, datetime
 from pathlib import Path
 
-from fleet import running_fleet
 from story import Step, Story
+
+from fluxrouter_testing.fleet import running_fleet
 
 _RESOURCES = Path(__file__).resolve().parents[1] / "resources"
 _START = datetime(2026, 1, 20, 9, tzinfo=UTC)
@@ -22,7 +23,7 @@ def main() -> int:
     print("The Free plan, as sold, on two replicas of one store. The clock is simulated: Free is")
     print("one request a second, and the story takes two months.\n")
     done: list[Step] = []
-    with running_fleet(replicas=2, start_us=int(_START.timestamp()) * 1_000_000) as fleet:
+    with running_fleet(servers=2, start_us=int(_START.timestamp()) * 1_000_000) as fleet:
         for play in Story(fleet, _RESOURCES).steps():
             step = play()
             done.append(step)

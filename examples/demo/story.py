@@ -6,13 +6,13 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from customer import Refused, Served, ask, spend
-from fleet import Fleet
 from traffic import requests, small_request
 
 from fluxrouter.v1 import account_pb2, control_pb2
 from fluxrouter_server.cli.output import instant, usd
 from fluxrouter_server.cli.resource_files import API_VERSION, read_resources
 from fluxrouter_server.cli.session import Session
+from fluxrouter_testing.fleet import Fleet
 
 ONE_DOLLAR = 1_000_000_000
 #: At least this much of the dollar must be usable: the last cents are not stranded.
@@ -34,9 +34,10 @@ class Story:
     """Plays the steps in order against a fleet."""
 
     def __init__(self, fleet: Fleet, resources: Path) -> None:
-        """Takes a running fleet, and the folder with the catalog and the plans."""
+        """Takes a fleet on a simulated clock, and the folder with the catalog and the plans."""
         self._fleet = fleet
-        self._admin = fleet.session(0)
+        self._clock = fleet.clock
+        self._admin = fleet.servers[0].session()
         self._resources = resources
         self._key = ""
         self._reset_us = 0
@@ -62,7 +63,7 @@ class Story:
         without = ask(self._customer(), small_request())
         self._apply(_account("card", "free"))
         with_card = ask(self._customer(), small_request())
-        self._fleet.clock.advance(1)
+        self._clock.advance(1)
         return Step(
             "sign-up-needs-card",
             _is(without, "PAYMENT_METHOD_REQUIRED") and isinstance(with_card, Served),
@@ -100,7 +101,7 @@ class Story:
 
     def other_replica_agrees(self) -> Step:
         """Another replica, which has never seen this account, says the same."""
-        self._fleet.clock.advance(1)
+        self._clock.advance(1)
         elsewhere = self._customer(replica=1)
         denied, counters = ask(elsewhere, small_request()), spend(elsewhere)
         here = spend(self._customer())
@@ -112,9 +113,9 @@ class Story:
 
     def resets_next_month(self) -> Step:
         """One second before the month ends it is still no; at its end the dollar is back."""
-        self._fleet.clock.set(self._reset_us - 1_000_000)
+        self._clock.set(self._reset_us - 1_000_000)
         before = ask(self._customer(), small_request())
-        self._fleet.clock.set(self._reset_us)
+        self._clock.set(self._reset_us)
         fresh = spend(self._customer())
         after = ask(self._customer(), small_request())
         return Step(
@@ -128,7 +129,7 @@ class Story:
 
     def upgrade_keeps_key(self) -> Step:
         """Stopped again, the account takes another plan, and the same key goes on at once."""
-        self._fleet.clock.advance(1)
+        self._clock.advance(1)
         self._spend_the_month(seed=2)
         stopped = ask(self._customer(), small_request())
         self._apply(_account("card", "pay-as-you-go"))
@@ -146,13 +147,13 @@ class Story:
         """Asks once a second until even a small request is refused; answers what was served."""
         served: list[Served] = []
         for request in requests(seed):
-            self._fleet.clock.advance(1)
+            self._clock.advance(1)
             answer = ask(self._customer(), request)
             if isinstance(answer, Refused):
                 break
             served.append(answer)
         while len(served) < _MOST_REQUESTS:
-            self._fleet.clock.advance(1)
+            self._clock.advance(1)
             answer = ask(self._customer(), small_request(), model="flux-fast")
             if isinstance(answer, Refused):
                 return served, answer if answer.reason == "CAP_REACHED" else None
@@ -160,7 +161,7 @@ class Story:
         return served, None
 
     def _customer(self, replica: int = 0) -> Session:
-        return self._fleet.session(replica, self._key)
+        return self._fleet.servers[replica].session(self._key)
 
     def _apply(self, *resources: control_pb2.Resource) -> None:
         self._admin.call(self._admin.control.Apply, control_pb2.ApplyRequest(resources=resources))
