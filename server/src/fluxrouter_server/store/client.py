@@ -1,0 +1,272 @@
+"""The store as the rest of the server calls it: bounded waits, safe repeats, no surprises.
+
+Promise: every call ends within its time-out (a hung store included) plus at most 11 ms, with a
+reply or an error that says whether the command may have been executed. What certainly was not
+executed is repeated within that time; what may have been is never repeated here, because only the
+caller knows whether that is safe.
+"""
+
+import asyncio
+import ssl
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass, field
+from typing import Final, NoReturn, Self
+
+from fluxrouter_server.store.addresses import StoreAddress
+from fluxrouter_server.store.bounded_calls import BoundedCalls
+from fluxrouter_server.store.breaker import CircuitBreaker
+from fluxrouter_server.store.connection import StoreConnection
+from fluxrouter_server.store.errors import CallFailed, StoreError, StoreNotReady
+from fluxrouter_server.store.keeper import ConnectionKeeper, KeeperSettings
+from fluxrouter_server.store.replies import Argument, Command, ErrorReply, Outcome, Reply, classify
+from fluxrouter_server.store.scripts import Script, ScriptLibrary
+from fluxrouter_server.store.suitability import ServerFacts, read_server_facts, require_suitable
+
+__all__ = ["ClientSettings", "Greet", "StoreClient"]
+
+_FIRST_PAUSE_SECONDS: Final = 0.005
+"""Before the first repeat; it doubles. Slots move and connections return within milliseconds."""
+
+_LONGEST_PAUSE_SECONDS: Final = 0.04
+"""A handful of tries fit into the usual wait of 200 ms."""
+
+Greet = Callable[[StoreConnection, ServerFacts], Awaitable[None]]
+"""Looks at a store at each (re)connect, before it is used; raises `StoreError` to refuse it."""
+
+
+@dataclass(frozen=True, slots=True)
+class ClientSettings:
+    """How the client waits.
+
+    Attributes:
+        timeout_seconds: Bound on a call that names no other. 200 ms leave a promise of an answer
+            within 250 ms enough room for the rest of the server.
+        keeper: How the connection is kept.
+    """
+
+    timeout_seconds: float = 0.2
+    keeper: KeeperSettings = field(default_factory=KeeperSettings)
+
+
+class StoreClient:
+    """Runs commands and scripts on one store over one pipelined connection.
+
+    Use it as `async with StoreClient(...) as client`, or run `client.run()` in a TaskGroup; calls
+    made before either fail with `CommandNotSent`. It belongs to one event loop.
+
+    Args:
+        address: Where the store listens.
+        scripts: Loaded into the store at each connect, so that running one costs its hash only.
+        settings: Waits and bounds.
+        tls: See `open_connection`.
+        greet: A further look at the store at each connect, after the client's own.
+
+    Attributes:
+        facts: What the store said of itself at the last connect; None before the first.
+        breaker: The circuit breaker, for health and metrics.
+    """
+
+    def __init__(
+        self,
+        address: StoreAddress,
+        *,
+        scripts: ScriptLibrary | None = None,
+        settings: ClientSettings | None = None,
+        tls: ssl.SSLContext | None = None,
+        greet: Greet | None = None,
+    ) -> None:
+        self._address = address
+        self._scripts = scripts
+        self._settings = settings or ClientSettings()
+        self._greet = greet
+        self.breaker = CircuitBreaker()
+        self.facts: ServerFacts | None = None
+        self._keeper = ConnectionKeeper(
+            address,
+            greeting=self._introduce,
+            breaker=self.breaker,
+            settings=self._settings.keeper,
+            tls=tls,
+        )
+        self._loop = asyncio.get_running_loop()
+        self._calls = BoundedCalls(address, keeper=self._keeper, breaker=self.breaker)
+        self._task: asyncio.Task[NoReturn] | None = None
+
+    async def __aenter__(self) -> Self:
+        """Starts to connect; does not wait for it (see `wait_ready`)."""
+        self._task = asyncio.create_task(self.run(), name="store-client")
+        return self
+
+    async def __aexit__(self, *exc_info: object) -> None:
+        """Ends the connection; calls that wait fail."""
+        if self._task is not None:
+            task, self._task = self._task, None
+            task.cancel()
+            await asyncio.wait([task])
+            if not task.cancelled():
+                task.result()  # it never returns: this raises what ended it
+
+    async def run(self) -> NoReturn:
+        """Keeps the connection until cancelled; on return all calls have ended."""
+        try:
+            await self._keeper.run()
+        finally:
+            self._calls.stop()
+
+    async def wait_ready(self, timeout_seconds: float) -> None:
+        """Waits until the store can be used; raises as `ConnectionKeeper.wait_ready` does."""
+        await self._keeper.wait_ready(timeout_seconds)
+
+    @property
+    def is_available(self) -> bool:
+        """Whether a call made now would be sent."""
+        return self.breaker.is_closed and self._keeper.current is not None
+
+    async def execute(self, *command: Argument, timeout_seconds: float | None = None) -> Reply:
+        """Runs one command.
+
+        Args:
+            command: The command's words.
+            timeout_seconds: Bound on the wait, repeats included; default: the settings'.
+
+        Raises:
+            StoreUnavailable: No answer; see its `outcome_unknown`.
+            CommandRefused: The store answered an error.
+        """
+        return await self._run(command, None, self._deadline(timeout_seconds))
+
+    async def evaluate(
+        self,
+        script: Script,
+        keys: Sequence[Argument],
+        args: Sequence[Argument],
+        *,
+        timeout_seconds: float | None = None,
+    ) -> Reply:
+        """Runs a script by its hash; loads it first where the store does not know it.
+
+        Args:
+            script: Which.
+            keys: All keys that it touches.
+            args: Its other arguments.
+            timeout_seconds: Bound on the wait, repeats included; default: the settings'.
+
+        Raises:
+            StoreUnavailable: No answer; see its `outcome_unknown`.
+            CommandRefused: The script answered an error, or was interrupted by one.
+        """
+        command = ("EVALSHA", script.sha, len(keys), *keys, *args)
+        return await self._run(command, script, self._deadline(timeout_seconds))
+
+    async def evaluate_each(
+        self,
+        script: Script,
+        calls: Sequence[tuple[Sequence[Argument], Sequence[Argument]]],
+        *,
+        timeout_seconds: float | None = None,
+    ) -> list[Outcome]:
+        """Runs a script once for each (keys, args), in one round trip and without a task for each.
+
+        Returns:
+            For each call its reply or its own error, in order: one that fails harms no other.
+        """
+        deadline = self._deadline(timeout_seconds)
+        commands = [("EVALSHA", script.sha, len(keys), *keys, *args) for keys, args in calls]
+        futures = [self._begin(command, deadline) for command in commands]
+        results: list[Outcome] = []
+        try:
+            for command, future in zip(commands, futures, strict=True):
+                results.append(await self._finish(command, script, future, deadline))
+        finally:
+            _abandon(futures)
+        return results
+
+    async def _run(self, command: Command, script: Script | None, deadline: float) -> Reply:
+        try:
+            reply = await self._calls.submit(command, deadline)
+        except (ErrorReply, CallFailed) as error:
+            return await self._recover(command, script, error, deadline)
+        self._calls.record_answer()
+        return reply
+
+    def _begin(self, command: Command, deadline: float) -> asyncio.Future[Reply]:
+        try:
+            return self._calls.submit(command, deadline)
+        except CallFailed as error:
+            future: asyncio.Future[Reply] = self._loop.create_future()
+            future.set_exception(error)
+            return future
+
+    async def _finish(
+        self, command: Command, script: Script, first_try: asyncio.Future[Reply], deadline: float
+    ) -> Outcome:
+        try:
+            reply = await first_try
+        except (ErrorReply, CallFailed) as error:
+            failure = error
+        else:
+            self._calls.record_answer()
+            return reply
+        try:
+            return await self._recover(command, script, failure, deadline)
+        except StoreError as error:
+            return error
+
+    def _deadline(self, timeout_seconds: float | None) -> float:
+        wait = self._settings.timeout_seconds if timeout_seconds is None else timeout_seconds
+        return self._loop.time() + wait
+
+    async def _recover(
+        self,
+        command: Command,
+        script: Script | None,
+        error: ErrorReply | CallFailed,
+        deadline: float,
+    ) -> Reply:
+        """After a first try that failed: repeats what was not executed, while there is time."""
+        pause = _FIRST_PAUSE_SECONDS
+        while True:
+            failure = self._explain(error, script) if isinstance(error, ErrorReply) else error
+            if not _may_repeat(failure) or self._loop.time() + pause >= deadline:
+                self._calls.record_failure(failure)
+                raise failure
+            try:
+                if script is not None and _is_unknown_script(failure):
+                    await self._calls.submit(("SCRIPT", "LOAD", script.source), deadline)
+                else:
+                    await asyncio.sleep(pause)
+                    pause = min(2 * pause, _LONGEST_PAUSE_SECONDS)
+                reply = await self._calls.submit(command, deadline)
+            except (ErrorReply, CallFailed) as next_error:
+                error = next_error
+                continue
+            self._calls.record_answer()
+            return reply
+
+    def _explain(self, reply: ErrorReply, script: Script | None) -> StoreError:
+        return classify(reply, None if script is None else script.explain(reply.text))
+
+    async def _introduce(self, connection: StoreConnection) -> None:
+        """The greeting of each new connection."""
+        facts = await read_server_facts(connection)
+        require_suitable(facts)
+        if self._scripts is not None:
+            await self._scripts.load_into(connection)
+        if self._greet is not None:
+            await self._greet(connection, facts)
+        self.facts = facts
+
+
+def _abandon(futures: list[asyncio.Future[Reply]]) -> None:
+    """Lets go of futures that nobody will await; no complaint about those that failed meanwhile."""
+    for future in futures:
+        if not future.cancel() and not future.cancelled():
+            future.exception()
+
+
+def _may_repeat(failure: StoreError) -> bool:
+    return isinstance(failure, CallFailed) and failure.may_repeat
+
+
+def _is_unknown_script(failure: StoreError) -> bool:
+    return isinstance(failure, StoreNotReady) and failure.code == "NOSCRIPT"

@@ -1,0 +1,10 @@
+"""Every test here talks to a real store."""
+
+from fluxrouter_testing.store_fixtures import (
+    durable_valkey,
+    shared_valkey,
+    shared_valkey_process,
+    valkey,
+)
+
+__all__ = ["durable_valkey", "shared_valkey", "shared_valkey_process", "valkey"]
