@@ -6,7 +6,15 @@ from typing import TypeVar
 
 from fluxrouter_server.domain.accounts import Account, KeyLimits, KeyRecord, PaymentMethod
 from fluxrouter_server.domain.catalog import Catalog
-from fluxrouter_server.domain.ids import AccountName, AccountUid, KeyHash, KeyName, PlanName
+from fluxrouter_server.domain.ids import (
+    AccountName,
+    AccountUid,
+    KeyHash,
+    KeyName,
+    LaneId,
+    ModelId,
+    PlanName,
+)
 from fluxrouter_server.domain.plans import Enforcement, HoldRules, Overage, Plan, RateLimits
 
 T = TypeVar("T")
@@ -89,6 +97,8 @@ class Limits:
     secrets: Mapping[KeyHash, KeyRecord]
     anchor_day: int
     time_zone: str
+    lanes: frozenset[LaneId] | None = None  # None: all
+    models: frozenset[ModelId] | None = None  # None: all
 
 
 #: Levels that every account has; the others are `budget/<name>` and `key/<name>`.
@@ -143,6 +153,8 @@ def resolve(account: AccountRecord, plan: PlanRecord, catalog: CatalogRecord) ->
         secrets={secret.hash: secret for secret in account.secrets},
         anchor_day=wanted.anchor_day,
         time_zone=wanted.time_zone,
+        lanes=plan.plan.lanes,
+        models=plan.plan.models,
     )
 
 

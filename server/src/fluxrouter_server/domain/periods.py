@@ -24,6 +24,9 @@ _MICROSECOND = timedelta(microseconds=1)
 # Names of the IANA database. The pattern keeps paths (`../x`, `/etc/x`) from reaching the loader.
 _ZONE_NAME = re.compile(r"[A-Za-z][A-Za-z0-9_+-]*(/[A-Za-z0-9_+-]+){0,2}", re.ASCII)
 _MAX_ZONE_CHARACTERS = 64
+# Files that systems keep beside the database: they differ from machine to machine, or count leap
+# seconds that no clock of ours has.
+_NOT_A_ZONE = ("Factory", "localtime", "posix/", "posixrules", "right/")
 
 
 class ZoneError(ValueError):
@@ -101,7 +104,8 @@ def load_zone(name: str) -> ZoneInfo:
         ZoneError: no time zone has that name.
     """
     remedy = "use an IANA name such as Europe/Berlin, or UTC"
-    if len(name) > _MAX_ZONE_CHARACTERS or not _ZONE_NAME.fullmatch(name):
+    is_name = len(name) <= _MAX_ZONE_CHARACTERS and _ZONE_NAME.fullmatch(name)
+    if not is_name or name.startswith(_NOT_A_ZONE):
         raise ZoneError(f"{name[:_MAX_ZONE_CHARACTERS]!a} is no time zone; {remedy}")
     try:
         return ZoneInfo(name)
