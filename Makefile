@@ -33,7 +33,7 @@ run: generate ## Run a server with the example catalog, plans and accounts; Ctrl
 	$(BIN)/fluxrouter serve --examples $(ARGS)
 
 demo: generate ## Play the story of the Free plan against a real server, on a simulated clock
-	PYTHONPATH=tests/support $(BIN)/python examples/demo $(ARGS)
+	$(BIN)/python examples/demo $(ARGS)
 
 test: generate ## Run all tests
 	$(PYTEST) tests $(ARGS)
@@ -55,10 +55,10 @@ verify: generate ## Check that lock file, committed generated files and the buil
 	$(BIN)/python make/verify.py
 
 bench: generate ## Measure decisions against a bare gRPC echo; writes benchmarks/results/
-	PYTHONPATH=tests/support $(BIN)/python benchmarks/run.py $(ARGS)
+	$(BIN)/python benchmarks/run.py $(ARGS)
 
 bench-quick: generate ## The same in under a minute, less exactly
-	PYTHONPATH=tests/support $(BIN)/python benchmarks/run.py --quick $(ARGS)
+	$(BIN)/python benchmarks/run.py --quick $(ARGS)
 
 lock: $(READY) ## Raise requirements.lock to the newest versions that pyproject.toml allows
 	$(BIN)/python make/lock.py
