@@ -1,0 +1,62 @@
+"""Measures what an exact decision costs, beside a bare gRPC echo in the same run: `make bench`.
+
+Caps are on: month, hour and a budget, and all three rates. Figures are ratios within one run, since
+absolute ones depend on the machine. `--quick` takes less than 50 s and prints as its last line one
+JSON object; the full run writes `benchmarks/results/<date>.json`.
+"""
+
+import argparse
+import json
+import sys
+from dataclasses import asdict
+from datetime import UTC, datetime
+from pathlib import Path
+
+from machine import facts
+from measure import Measurement
+from report import print_report
+from scenarios import FULL, QUICK, Size, measure_decisions, measure_overspend
+
+_RESULTS = Path(__file__).with_name("results")
+
+
+def main() -> int:
+    """Measures and reports; 1 where money was overspent."""
+    parser = argparse.ArgumentParser(description="Measure what an exact decision costs.")
+    parser.add_argument("--quick", action="store_true", help="under 50 s, less exact")
+    quick: bool = parser.parse_args().quick
+    size = QUICK if quick else FULL
+    measurements = measure_decisions(size)
+    overspend = measure_overspend(size)
+    print_report(measurements, overspend)
+    if not quick:
+        _write(size, measurements, overspend)
+    by_name = {item.name: item for item in measurements}
+    summary = {
+        "echo_grpc_cpu_us": by_name["echo"].server_cpu_us,
+        "route_grpc_cpu_us": by_name["route"].server_cpu_us,
+        "route_grpc_store_cpu_us": by_name["route"].store_cpu_us,
+        "overspend_nano_usd": max(overspend.values()),
+    }
+    print("\n" + json.dumps(summary))
+    return 0 if summary["overspend_nano_usd"] == 0 else 1
+
+
+def _write(size: Size, measurements: list[Measurement], overspend: dict[str, int]) -> None:
+    """Writes the result with the machine's facts, for the tables in the documentation."""
+    now = datetime.now(UTC)
+    result = {
+        "time": now.isoformat(timespec="seconds"),
+        "machine": facts(),
+        "size": asdict(size),
+        "measurements": [asdict(item) for item in measurements],
+        "overspend_nano_usd_by_replicas": overspend,
+    }
+    _RESULTS.mkdir(exist_ok=True)
+    path = _RESULTS / f"{now:%Y-%m-%d}.json"
+    path.write_text(json.dumps(result, indent=2) + "\n", encoding="utf-8")
+    print(f"\nwritten: {path}")
+
+
+if __name__ == "__main__":
+    sys.exit(main())
