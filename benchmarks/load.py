@@ -22,7 +22,6 @@ _ROUTE = "/fluxrouter.v1.RouterService/Route"
 _SETTLE = "/fluxrouter.v1.MeteringService/Settle"
 
 Call = Callable[[], Awaitable[bool]]
-_Method = Callable[[bytes], Awaitable[bytes]]
 
 
 @dataclass(frozen=True)
@@ -81,9 +80,15 @@ class _Callers:
         self.channel = grpc.aio.insecure_channel(order.target, options)
         self._order = order
         self._numbers = numbers
-        self._echo: _Method = self.channel.unary_unary(order.echo_method or _ROUTE)
-        self._route: _Method = self.channel.unary_unary(_ROUTE)
-        self._settle: _Method = self.channel.unary_unary(_SETTLE)
+        self._echo: grpc.aio.UnaryUnaryMultiCallable[bytes, bytes] = self.channel.unary_unary(
+            order.echo_method or _ROUTE
+        )
+        self._route: grpc.aio.UnaryUnaryMultiCallable[bytes, bytes] = self.channel.unary_unary(
+            _ROUTE
+        )
+        self._settle: grpc.aio.UnaryUnaryMultiCallable[bytes, bytes] = self.channel.unary_unary(
+            _SETTLE
+        )
         self.call: Call = {
             "echo": self.echo,
             "route": self.route,
