@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 
 from fluxrouter_server.domain.ids import LaneId, ModelId
-from fluxrouter_server.domain.pricing import RateCard
+from fluxrouter_server.domain.pricing import RateCard, Rates, rates_in_force
 
 
 class Tier(StrEnum):
@@ -80,3 +80,14 @@ class Catalog:
     input_margin_percent: int = 0
     labels: Mapping[str, str] = field(default_factory=dict)
     annotations: Mapping[str, str] = field(default_factory=dict)
+
+
+def rates_of(model: Model, catalog: Catalog, now_us: int) -> Rates | None:
+    """Return what a model costs at an instant: by its own cards if it has any, else its lane's.
+
+    None where no card is in force: such a model is never served, least of all for nothing.
+    """
+    if model.rate_cards:
+        return rates_in_force(model.rate_cards, now_us)
+    lane = catalog.lanes.get(model.lane)
+    return None if lane is None else rates_in_force(lane.rate_cards, now_us)

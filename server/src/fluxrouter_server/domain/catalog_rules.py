@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Iterator
+from typing import Final
 
 from fluxrouter_server.domain.catalog import (
     Alias,
@@ -26,7 +27,7 @@ from fluxrouter_server.domain.plan_rules import MAX_DISPLAY_NAME_CHARACTERS
 from fluxrouter_server.domain.pricing import MAX_RATE_NANO_USD, MAX_TOKENS, RateCard
 
 #: What an alias can stand for besides tiers and models: the tier is chosen from the request.
-AUTO = "auto"
+AUTO: Final = "auto"
 #: `flux-pinned-<model id>` asks for that very model.
 PINNED_PREFIX = "flux-pinned-"
 MAX_LANES = 64

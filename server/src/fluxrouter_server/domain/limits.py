@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import TypeVar
 
 from fluxrouter_server.domain.accounts import Account, KeyLimits, KeyRecord, PaymentMethod
-from fluxrouter_server.domain.catalog import Catalog
+from fluxrouter_server.domain.catalog import Catalog, Model
 from fluxrouter_server.domain.ids import (
     AccountName,
     AccountUid,
@@ -195,6 +195,16 @@ def key_limits(limits: Limits, name: KeyName) -> KeyLimits:
     return limits.keys.get(name) or KeyLimits(
         name=name, cap_nano_usd=None, expire_us=None, allowed_models=None
     )
+
+
+def may_use(limits: Limits, model: Model, key: KeyName | None) -> bool:
+    """Whether plan and key (None: no key is used) allow a model."""
+    if limits.lanes is not None and model.lane not in limits.lanes:
+        return False
+    if limits.models is not None and model.id not in limits.models:
+        return False
+    own = None if key is None else limits.keys.get(key)
+    return own is None or own.allowed_models is None or model.id in own.allowed_models
 
 
 def levels(
