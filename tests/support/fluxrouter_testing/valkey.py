@@ -139,8 +139,8 @@ class ThrowawayValkey:
         process, self._process = self._process, None
         if process is None:
             return
-        process.send_signal(signal.SIGCONT)  # a hung process gets no other signal but SIGKILL
         process.send_signal(signal_number)
+        process.send_signal(signal.SIGCONT)  # a hung process heeds nothing but SIGKILL before it
         process.communicate(timeout=10)
 
 

@@ -122,6 +122,11 @@ class StoreClient:
         """Whether a call made now would be sent."""
         return self.breaker.is_closed and self._keeper.current is not None
 
+    @property
+    def last_error(self) -> StoreError | None:
+        """Why the last attempt to connect failed, for health; None once one succeeded."""
+        return self._keeper.last_error
+
     async def execute(self, *command: Argument, timeout_seconds: float | None = None) -> Reply:
         """Runs one command.
 

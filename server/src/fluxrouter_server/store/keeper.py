@@ -23,12 +23,7 @@ from fluxrouter_server.store.connection import (
     StoreConnection,
     open_connection,
 )
-from fluxrouter_server.store.errors import (
-    CommandNotSent,
-    CommandRefused,
-    StoreError,
-    StoreRefused,
-)
+from fluxrouter_server.store.errors import CommandNotSent, StoreError, StoreUnavailable
 from fluxrouter_server.store.replies import ErrorReply, classify
 
 __all__ = ["ConnectionKeeper", "Greeting", "KeeperSettings"]
@@ -126,6 +121,7 @@ class ConnectionKeeper:
         Raises:
             StoreRefused: The store answers but must not be used, or does not let us in.
             CommandRefused: The store's user may not do what the server must do.
+            ScriptInvalid: The store's compiler refused a script.
             CommandNotSent: No usable store within the time; names the last attempt's error.
         """
         try:
@@ -133,8 +129,8 @@ class ConnectionKeeper:
                 while self.current is None:
                     self._attempted.clear()
                     await self._attempted.wait()
-                    if isinstance(self.last_error, StoreRefused | CommandRefused):
-                        raise self.last_error
+                    if self.last_error and not isinstance(self.last_error, StoreUnavailable):
+                        raise self.last_error  # waiting will not help
         except TimeoutError:
             raise CommandNotSent(
                 f"store {self._address}: not usable within {timeout_seconds:g} s: "
