@@ -50,7 +50,7 @@ LOCAL = Caller(principal=Principal("local"), scopes=frozenset(Scope))
 
 @dataclass(frozen=True, slots=True)
 class AccountRef:
-    """The account that a request names: by name, by an API key's text, or neither (the caller's own).
+    """The account that a request names: by name, by an API key's text, or else the caller's own.
 
     The key's text is a secret: it is left out of `repr`.
     """

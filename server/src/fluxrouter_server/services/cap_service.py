@@ -1,13 +1,32 @@
 """Tells what an account has spent and may still spend; holds nothing and changes nothing."""
 
+import asyncio
 from collections.abc import AsyncIterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from typing import Final
 
-from fluxrouter_server.domain.denials import Denial
+from fluxrouter_server.domain.denials import Denial, Reason
 from fluxrouter_server.domain.ids import AccountName, PlanName
+from fluxrouter_server.domain.limits import levels
 from fluxrouter_server.domain.requests import RouteQuery
-from fluxrouter_server.services.callers import AccountRef, Caller
-from fluxrouter_server.services.ports.holds import Fit, SpendReading
+from fluxrouter_server.services.admissions import Admissions, Ask
+from fluxrouter_server.services.callers import AccountRef, Caller, Scope
+from fluxrouter_server.services.decisions import Decisions
+from fluxrouter_server.services.key_validity import refuse_key
+from fluxrouter_server.services.limits_cache import Snapshot
+from fluxrouter_server.services.payers import Payer, Payers
+from fluxrouter_server.services.ports.holds import Fit, HoldStore, SpendReading, Stale
+from fluxrouter_server.services.recurring import Sleep
+from fluxrouter_server.services.refusals import invalid, invalid_field
+
+# Faster polls would measure the store rather than the account; slower ones are calls of GetSpend.
+MIN_INTERVAL_SECONDS: Final = 0.1
+MAX_INTERVAL_SECONDS: Final = 60.0
+
+# About who asks, or what: these are no answer to whether the request would fit.
+_NOT_ABOUT_FIT: Final = frozenset(
+    {Reason.INVALID_REQUEST, Reason.API_KEY_INVALID, Reason.RESOURCE_NOT_FOUND}
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,13 +41,42 @@ class Spend:
 class CapService:
     """CheckCap, GetSpend and WatchSpend."""
 
+    def __init__(
+        self,
+        *,
+        admissions: Admissions,
+        decisions: Decisions,
+        payers: Payers,
+        holds: HoldStore,
+        sleep: Sleep = asyncio.sleep,
+    ) -> None:
+        self._admissions = admissions
+        self._decisions = decisions
+        self._payers = payers
+        self._holds = holds
+        self._sleep = sleep
+
     async def check(self, query: RouteQuery, account: AccountRef, caller: Caller) -> Fit | Denial:
         """Say what Route would do now. A Denial is of the check itself (who asks, about whom).
 
         Raises:
             StoreUnavailable: the counters could not be read.
         """
-        raise NotImplementedError
+        wrong = invalid(query.validate())
+        if wrong is not None:
+            return wrong
+        ask = Ask(query, caller.principal)
+
+        async def find() -> Payer | Denial:
+            return await self._payers.find(account, caller, Scope.ROUTE, Scope.READ)
+
+        async def check(payer: Payer, snapshot: Snapshot) -> Fit | Denial | Stale:
+            prepared = self._admissions.prepare(ask, payer, snapshot)
+            if isinstance(prepared, Denial):
+                return await self._refused(prepared, query, payer, snapshot)
+            return await self._holds.check(prepared.command)
+
+        return await self._decisions.decide(find, check)
 
     async def get_spend(self, account: AccountRef, caller: Caller) -> Spend | Denial:
         """Read the counters.
@@ -36,14 +84,61 @@ class CapService:
         Raises:
             StoreUnavailable: the counters could not be read.
         """
-        raise NotImplementedError
 
-    def watch_spend(
+        async def find() -> Payer | Denial:
+            return await self._payers.find(account, caller, Scope.READ)
+
+        async def read(payer: Payer, snapshot: Snapshot) -> Spend | Denial | Stale:
+            limits = snapshot.limits
+            reading = await self._holds.read_spend(limits, snapshot.proposed_period)
+            if isinstance(reading, Stale):
+                return reading
+            refused = refuse_key(payer.key, limits, reading.store_us)
+            return refused or Spend(limits.account, limits.plan, reading)
+
+        return await self._decisions.decide(find, read)
+
+    async def watch_spend(
         self, account: AccountRef, caller: Caller, *, interval_seconds: float
     ) -> AsyncIterator[Spend | Denial]:
         """Yield the counters, then again whenever they changed; a Denial is the last item.
 
+        Each watcher reads for itself: once an interval, and only while somebody takes the items.
+
         Raises:
             StoreUnavailable: the counters could not be read; the watch has ended.
         """
-        raise NotImplementedError
+        if not MIN_INTERVAL_SECONDS <= interval_seconds <= MAX_INTERVAL_SECONDS:
+            yield invalid_field(
+                "interval_milliseconds", "it is out of bounds; use 100 to 60000, or 0 for 1000"
+            )
+            return
+        last: Spend | None = None
+        while True:
+            spend = await self.get_spend(account, caller)
+            if isinstance(spend, Denial):
+                yield spend
+                return
+            timeless = replace(spend, reading=replace(spend.reading, store_us=0))
+            if timeless != last:
+                last = timeless
+                yield spend
+            await self._sleep(interval_seconds)
+
+    async def _refused(
+        self, denial: Denial, query: RouteQuery, payer: Payer, snapshot: Snapshot
+    ) -> Fit | Denial | Stale:
+        """A refusal that needs no counters, with the room there is; reading it confirms both."""
+        reading = await self._holds.read_spend(snapshot.limits, snapshot.proposed_period)
+        if isinstance(reading, Stale):
+            return reading
+        if denial.reason in _NOT_ABOUT_FIT:
+            return denial
+        key = payer.key.name if payer.key else None
+        counted = {level.level for level in levels(snapshot.limits, labels=query.labels, key=key)}
+        rooms = [
+            level.headroom_nano_usd
+            for level in reading.levels
+            if level.level in counted and level.headroom_nano_usd is not None
+        ]
+        return Fit(None, 0, min(rooms, default=0), denial)

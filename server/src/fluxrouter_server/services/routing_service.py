@@ -1,13 +1,38 @@
 """Routes a request: chooses the model and sets its worst-case cost aside in one atomic step."""
 
-from dataclasses import dataclass
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from itertools import count
+from typing import Final
 
-from fluxrouter_server.domain.catalog import Alias, Model
+from fluxrouter_server.domain.catalog import Alias
 from fluxrouter_server.domain.denials import Denial
 from fluxrouter_server.domain.holds import Hold
-from fluxrouter_server.domain.pricing import Rates
+from fluxrouter_server.domain.ids import RequestId
 from fluxrouter_server.domain.requests import RouteQuery
-from fluxrouter_server.services.callers import AccountRef, Caller
+from fluxrouter_server.services.admissions import Admission, Admissions, Ask
+from fluxrouter_server.services.callers import AccountRef, Caller, Scope
+from fluxrouter_server.services.decisions import Decisions
+from fluxrouter_server.services.key_validity import refuse_key
+from fluxrouter_server.services.limits_cache import Snapshot
+from fluxrouter_server.services.offers import Offer, OfferedModel, offer_of
+from fluxrouter_server.services.payers import Payer, Payers
+from fluxrouter_server.services.ports.holds import (
+    AdmitCommand,
+    Admitted,
+    HoldStore,
+    Stale,
+    StoreClock,
+)
+from fluxrouter_server.services.ports.telemetry import Counter, Telemetry
+from fluxrouter_server.services.refusals import invalid
+from fluxrouter_server.services.unknown_outcomes import UnknownOutcomes
+
+__all__ = ["Alias", "Offer", "OfferedModel", "RouteService", "Routed"]
+
+#: How long a decision may take to reach the store. It is a little longer than the store's client
+#: waits, so that what arrives later is from a caller who was told UNAVAILABLE.
+PATIENCE_US: Final = 250_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,24 +44,32 @@ class Routed:
     reasons: tuple[str, ...]
 
 
-@dataclass(frozen=True, slots=True)
-class OfferedModel:
-    """A model that an account may ask for; `rates` is None where no rate card is in force."""
-
-    model: Model
-    rates: Rates | None
-
-
-@dataclass(frozen=True, slots=True)
-class Offer:
-    """What an account may ask for, by id."""
-
-    models: tuple[OfferedModel, ...]
-    aliases: tuple[Alias, ...]
-
-
 class RouteService:
     """Route and ListModels."""
+
+    def __init__(
+        self,
+        *,
+        admissions: Admissions,
+        decisions: Decisions,
+        payers: Payers,
+        unknown: UnknownOutcomes,
+        clock: StoreClock,
+        telemetry: Telemetry,
+        random: Callable[[int], bytes],
+        patience_us: int = PATIENCE_US,
+    ) -> None:
+        """`random` returns so many unpredictable bytes."""
+        self._admissions = admissions
+        self._decisions = decisions
+        self._payers = payers
+        self._unknown = unknown
+        self._clock = clock
+        self._telemetry = telemetry
+        self._random = random
+        self._patience_us = patience_us
+        self._process = random(8).hex()
+        self._calls = count(1)
 
     async def route(
         self, query: RouteQuery, account: AccountRef, caller: Caller, *, time_left_us: int | None
@@ -49,7 +82,11 @@ class RouteService:
         Raises:
             StoreUnavailable: no decision was had. If one was made all the same it is undone.
         """
-        raise NotImplementedError
+        answer = invalid(query.validate()) or await self._route(
+            query, account, caller, time_left_us
+        )
+        self._count(answer)
+        return answer
 
     async def list_models(self, account: AccountRef, caller: Caller) -> Offer | Denial:
         """List what the account (and the key, where one is used) may ask for.
@@ -57,4 +94,60 @@ class RouteService:
         Raises:
             StoreUnavailable: the account could not be read.
         """
-        raise NotImplementedError
+
+        async def find() -> Payer | Denial:
+            return await self._payers.find(account, caller, Scope.ROUTE)
+
+        async def offer(payer: Payer, snapshot: Snapshot) -> Offer | Denial | Stale:
+            stale = await self._decisions.confirm(snapshot)
+            if stale is not None:
+                return stale
+            now_us = self._clock.now_us()
+            refused = refuse_key(payer.key, snapshot.limits, now_us)
+            return refused or offer_of(payer.key, snapshot, now_us)
+
+        return await self._decisions.decide(find, offer)
+
+    async def _route(
+        self, query: RouteQuery, account: AccountRef, caller: Caller, time_left_us: int | None
+    ) -> Routed | Denial:
+        if not query.request_id:
+            query = replace(query, request_id=RequestId(self._random(16).hex()))
+        gone_us = None if time_left_us is None else self._clock.now_us() + time_left_us
+        ask = Ask(query, caller.principal, self._next_call())
+
+        async def find() -> Payer | Denial:
+            return await self._payers.find(account, caller, Scope.ROUTE)
+
+        async def admit(payer: Payer, snapshot: Snapshot) -> Routed | Denial | Stale:
+            timed = replace(ask, deadline_us=self._deadline_us(gone_us))
+            prepared = self._admissions.prepare(timed, payer, snapshot)
+            if isinstance(prepared, Denial):
+                return await self._decisions.confirm(snapshot) or prepared
+            return await self._admit(prepared)
+
+        return await self._decisions.decide(find, admit)
+
+    async def _admit(self, admission: Admission) -> Routed | Denial | Stale:
+        answer = await self._unknown.admit(admission.command)
+        if not isinstance(answer, Admitted):
+            return answer
+        reasons = admission.candidates.reasons_for(answer.hold.model)
+        return Routed(answer.hold, answer.replayed, reasons)
+
+    def _next_call(self) -> str:
+        return f"{self._process}{next(self._calls):x}"
+
+    def _deadline_us(self, gone_us: int | None) -> int:
+        patient_us = self._clock.now_us() + self._patience_us
+        return patient_us if gone_us is None else min(patient_us, gone_us)
+
+    def _count(self, answer: Routed | Denial) -> None:
+        if isinstance(answer, Denial):
+            self._telemetry.count(Counter.DENIED, label=answer.reason)
+        elif answer.replayed:
+            self._telemetry.count(Counter.REPLAYED)
+        else:
+            self._telemetry.count(Counter.ADMITTED, label=answer.hold.lane)
+            if answer.hold.would_deny:
+                self._telemetry.count(Counter.WOULD_DENY, label=answer.hold.would_deny)

@@ -12,15 +12,17 @@ class StoreError(Exception):
     """The store could not do what was asked."""
 
 
-class StoreUnavailable(StoreError):  # noqa: N818 - named like the status it becomes
+class StoreUnavailable(StoreError):
     """No decision was had. `outcome_unknown` tells that it may have been made all the same."""
 
-    def __init__(self, message: str, *, outcome_unknown: bool, retry_after_us: int = 1_000_000):
+    def __init__(
+        self, message: str, *, outcome_unknown: bool, retry_after_us: int = 1_000_000
+    ) -> None:
         """Keep whether the call may have taken effect, and when a retry is worth it."""
         super().__init__(message)
         self.outcome_unknown = outcome_unknown
         self.retry_after_us = retry_after_us
 
 
-class StoreRefused(StoreError):  # noqa: N818 - it says what happened
+class StoreRefused(StoreError):
     """The store must not be used as it is; the message says how to mend it."""

@@ -59,7 +59,7 @@ class ReleaseCommand:
     """Give back a hold, by its request; an unknown request is remembered as released.
 
     Where `call` is set, a hold that another call of the same request made stays as it is: the
-    server undoes a call whose outcome it does not know, and never what the caller's retry was given.
+    server undoes a call whose outcome it does not know, never what the caller's retry was given.
     """
 
     uid: AccountUid

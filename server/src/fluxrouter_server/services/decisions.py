@@ -1,0 +1,73 @@
+"""Repeats a decision until it was made from documents of today.
+
+A replica decides from what it remembers; only the store knows whether that is still in force. So a
+decision of the store is final unless it says STALE, and a refusal that this replica found by itself
+is final only after the store has confirmed the documents that it was found in: an account that was
+suspended until a moment ago must not be turned away by a replica that missed the change
+(docs/protocol.md §2).
+"""
+
+from collections.abc import Awaitable, Callable
+from typing import Final, TypeVar
+
+from fluxrouter_server.domain.denials import Denial
+from fluxrouter_server.services.limits_cache import LimitsCache, Snapshot
+from fluxrouter_server.services.payers import Payer
+from fluxrouter_server.services.ports.errors import StoreUnavailable
+from fluxrouter_server.services.ports.holds import HoldStore, Stale
+from fluxrouter_server.services.ports.telemetry import Counter, Telemetry
+
+T = TypeVar("T")
+
+#: Once, and three times more with documents that were just read. Whoever meets a change in each of
+#: them meets a storm of changes, and is told to come back.
+TRIES: Final = 4
+
+
+Find = Callable[[], Awaitable[Payer | Denial]]
+Step = Callable[[Payer, Snapshot], Awaitable[T | Denial | Stale]]
+
+
+class Decisions:
+    """Runs the steps that decide."""
+
+    def __init__(self, *, cache: LimitsCache, holds: HoldStore, telemetry: Telemetry) -> None:
+        self._cache = cache
+        self._holds = holds
+        self._telemetry = telemetry
+
+    async def decide(self, find: Find, step: Step[T]) -> T | Denial:
+        """Find the payer, run the step with its documents, and again while they are stale.
+
+        `find` is asked each time: a name may stand for another account after a refresh.
+
+        Raises:
+            StoreUnavailable: no answer, or the documents kept changing. The latter took no effect.
+        """
+        for _ in range(TRIES):
+            payer = await find()
+            if isinstance(payer, Denial):
+                return payer
+            snapshot = await self._cache.snapshot(payer.uid)
+            if isinstance(snapshot, Denial):
+                return snapshot
+            answer = await step(payer, snapshot)
+            if not isinstance(answer, Stale):
+                return answer
+            self._telemetry.count(Counter.STALE)
+            self._cache.refresh(payer.uid, answer)
+        raise StoreUnavailable(
+            "the account's documents changed during each try; try again", outcome_unknown=False
+        )
+
+    async def confirm(self, snapshot: Snapshot) -> Stale | None:
+        """Return None where the documents are in force, else what is.
+
+        A step asks this before it answers anything that the store did not.
+
+        Raises:
+            StoreUnavailable: it could not be found out.
+        """
+        # Reading the counters compares the generations of all three documents in one round trip.
+        reading = await self._holds.read_spend(snapshot.limits, snapshot.proposed_period)
+        return reading if isinstance(reading, Stale) else None
