@@ -18,9 +18,7 @@ from fluxrouter_server.services.limits_cache import Snapshot
 from fluxrouter_server.services.offers import Offer, OfferedModel, offer_of
 from fluxrouter_server.services.payers import Payer, Payers
 from fluxrouter_server.services.ports.holds import (
-    AdmitCommand,
     Admitted,
-    HoldStore,
     Stale,
     StoreClock,
 )

@@ -22,8 +22,8 @@ from fluxrouter_server.services.limits_cache import Snapshot
 from fluxrouter_server.services.payers import Payer
 from fluxrouter_server.services.ports.errors import StoreError, StoreUnavailable
 from fluxrouter_server.services.ports.holds import (
-    Admitted,
     AdmitCommand,
+    Admitted,
     HoldStore,
     ReleaseCommand,
     Stale,
