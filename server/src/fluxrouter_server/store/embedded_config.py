@@ -69,6 +69,8 @@ def configuration(settings: EmbeddedSettings, socket_path: Path) -> str:
         f"appendfsync {settings.appendfsync.value}",
         "no-appendfsync-on-rewrite no",
         "aof-use-rdb-preamble yes",
+        # After a crash the next start matters more than a test of all memory, which takes seconds.
+        "crash-memcheck-enabled no",
         # A torn end was never acknowledged under `always`, so cutting it off loses nothing.
         "aof-load-truncated yes",
         # An evicted counter would be a fresh cap.
