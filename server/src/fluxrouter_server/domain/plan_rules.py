@@ -143,12 +143,11 @@ def _holds(holds: HoldRules, rates: RateLimits) -> Iterator[FieldViolation]:
 
 
 def _alerts(percents: tuple[int, ...]) -> Iterator[FieldViolation]:
-    previous = 0
     for index, percent in enumerate(percents):
         path = f"spec.alertPercents[{index}]"
         yield from in_range(path, percent, low=1, high=_MAX_PERCENT)
-        if percent <= previous <= _MAX_PERCENT:
+        if index and percent <= percents[index - 1]:
             yield FieldViolation(
-                path, f"{percent} follows {previous}; list each percentage once, ascending"
+                path,
+                f"{percent} follows {percents[index - 1]}; list each percentage once, ascending",
             )
-        previous = percent
