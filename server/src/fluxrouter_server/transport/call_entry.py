@@ -1,0 +1,118 @@
+"""What comes before and after a servicer on every transport: who calls, may they, and errors."""
+
+from dataclasses import dataclass
+from typing import Any, Final, Protocol
+from uuid import uuid4
+
+import structlog
+
+from fluxrouter_server.api.call_context import CallContext
+from fluxrouter_server.api.error_table import denial_of
+from fluxrouter_server.api.methods import AnyMethod
+from fluxrouter_server.api.status_details import Failure, internal_failure, refusal
+from fluxrouter_server.api.wire_walk import largest_field, read_message
+from fluxrouter_server.domain.denials import Denial
+from fluxrouter_server.services.callers import Caller
+from fluxrouter_server.services.payers import scope_missing
+from fluxrouter_server.services.ports.errors import StoreError, StoreRefused
+from fluxrouter_server.services.refusals import invalid_field
+
+__all__ = ["Arrival", "Authenticator", "CallEntry"]
+
+_log = structlog.get_logger(__name__)
+
+_BEARER: Final = "bearer "
+_MAX_REQUEST_ID_CHARACTERS: Final = 128
+_MICROSECONDS: Final = 1_000_000
+
+
+class Authenticator(Protocol):
+    """Finds out who calls."""
+
+    async def authenticate(self, secret: str | None) -> Caller | Denial:
+        """Says who holds the secret; None where the call brought none."""
+        ...
+
+
+@dataclass(slots=True)
+class Arrival:
+    """What a transport knows of a call besides its message. Not frozen: one is made for each call.
+
+    Attributes:
+        authorization: The header of that name; None where there is none.
+        request_id: The header `x-request-id`, which names the call in logs; None: one is made.
+        time_left_seconds: How long the caller will wait; None: it did not say.
+    """
+
+    authorization: str | None
+    request_id: str | None
+    time_left_seconds: float | None
+
+
+class CallEntry:
+    """The steps around one method's servicer.
+
+    Args:
+        method: Which.
+        authenticator: Finds out who calls.
+        max_message_bytes: The largest message that is read.
+    """
+
+    __slots__ = ("_access", "_authenticate", "_max_message_bytes", "_request", "name")
+
+    def __init__(
+        self, method: AnyMethod, *, authenticator: Authenticator, max_message_bytes: int
+    ) -> None:
+        self.name = f"{method.service}/{method.name}"
+        self._access = method.access
+        self._request = method.request
+        self._authenticate = authenticator.authenticate
+        self._max_message_bytes = max_message_bytes
+
+    async def admit(self, data: bytes, arrival: Arrival) -> tuple[Any, CallContext] | Denial:
+        """Returns the message and its context, or why the call goes no further."""
+        caller = await self._authenticate(_secret(arrival.authorization))
+        if isinstance(caller, Denial):
+            return caller
+        if not self._access.allows(caller):
+            return scope_missing(*sorted(self._access.scopes))
+        if len(data) > self._max_message_bytes:
+            return self._too_large(data)
+        message = read_message(self._request, data)
+        if isinstance(message, Denial):
+            return message
+        left = arrival.time_left_seconds
+        return message, CallContext(caller, None if left is None else int(left * _MICROSECONDS))
+
+    def failure(self, error: Exception, arrival: Arrival) -> Failure:
+        """Returns the status of what was raised, and logs once what nobody foresaw."""
+        if isinstance(error, StoreError):
+            if isinstance(error, StoreRefused):
+                _log.error("store_refused", method=self.name, error=str(error))
+            return refusal(denial_of(error))
+        request_id = _request_id(arrival)
+        _log.error("call_failed", method=self.name, request_id=request_id, exc_info=error)
+        return internal_failure(request_id)
+
+    def _too_large(self, data: bytes) -> Denial:
+        return invalid_field(
+            largest_field(self._request, data) or "message",
+            f"the message has {len(data)} bytes, most of them here; "
+            f"send at most {self._max_message_bytes} in all",
+        )
+
+
+def _secret(authorization: str | None) -> str | None:
+    """Returns the secret of the header; what is no `Bearer …` is passed on, and nobody's."""
+    if authorization is None:
+        return None
+    if authorization[: len(_BEARER)].lower() == _BEARER:
+        return authorization[len(_BEARER) :].strip()
+    return authorization
+
+
+def _request_id(arrival: Arrival) -> str:
+    given = arrival.request_id
+    if given and len(given) <= _MAX_REQUEST_ID_CHARACTERS and given.isascii():
+        return given
+    return uuid4().hex

@@ -1,0 +1,146 @@
+"""What happens to every call on every transport, written once.
+
+authenticate → scope → read the message → serve → status of a refusal or an error → count.
+
+A transport hands over the bytes and what it read from the headers, and gets bytes or a `Failure`
+back; it never sees a message's type. The path of a call that goes well makes no task and logs
+nothing, because it is a good part of what a decision costs.
+"""
+
+from collections.abc import AsyncGenerator, AsyncIterator, Callable
+from contextlib import aclosing
+from time import perf_counter
+from typing import Any
+
+from fluxrouter_server.api.error_table import Code
+from fluxrouter_server.api.methods import AnyMethod, StreamMethod, UnaryMethod
+from fluxrouter_server.api.status_details import Failure, refusal
+from fluxrouter_server.domain.denials import Denial
+from fluxrouter_server.telemetry.call_stats import CallStats
+from fluxrouter_server.transport.call_entry import Arrival, Authenticator, CallEntry
+from fluxrouter_server.transport.drain import Drain
+
+__all__ = ["CallPipeline", "StreamCall", "UnaryCall"]
+
+
+class CallPipeline:
+    """Binds methods to what all calls share.
+
+    Args:
+        authenticator: Finds out who calls.
+        stats: Makes the counters of a method, given `service/method`.
+        drain: Ends streams.
+        max_message_bytes: The largest message that is read.
+    """
+
+    def __init__(
+        self,
+        *,
+        authenticator: Authenticator,
+        stats: Callable[[str], CallStats],
+        drain: Drain,
+        max_message_bytes: int,
+    ) -> None:
+        self._authenticator = authenticator
+        self._stats = stats
+        self._drain = drain
+        self._max_message_bytes = max_message_bytes
+
+    def bind_unary(self, method: UnaryMethod[Any, Any]) -> "UnaryCall":
+        """Returns what serves a method with one answer."""
+        entry = self._entry(method)
+        return UnaryCall(method, entry, self._stats(entry.name))
+
+    def bind_stream(self, method: StreamMethod[Any, Any]) -> "StreamCall":
+        """Returns what serves a method with a stream of answers."""
+        entry = self._entry(method)
+        return StreamCall(method, entry, self._stats(entry.name), drain=self._drain)
+
+    def _entry(self, method: AnyMethod) -> CallEntry:
+        return CallEntry(
+            method, authenticator=self._authenticator, max_message_bytes=self._max_message_bytes
+        )
+
+
+class UnaryCall:
+    """Serves one method: bytes in, bytes or a `Failure` out. Only a cancellation is raised."""
+
+    __slots__ = ("_entry", "_serve", "_stats")
+
+    def __init__(self, method: UnaryMethod[Any, Any], entry: CallEntry, stats: CallStats) -> None:
+        self._serve = method.serve
+        self._entry = entry
+        self._stats = stats
+
+    async def __call__(self, data: bytes, arrival: Arrival) -> bytes | Failure:
+        """Serves a call."""
+        self._stats.in_flight += 1
+        begun = perf_counter()
+        code = Code.CANCELLED
+        try:
+            answer = await self._answer(data, arrival)
+            code = answer.code if isinstance(answer, Failure) else Code.OK
+        finally:
+            self._stats.end(code, perf_counter() - begun)
+        return answer
+
+    async def _answer(self, data: bytes, arrival: Arrival) -> bytes | Failure:
+        try:
+            admitted = await self._entry.admit(data, arrival)
+            if isinstance(admitted, Denial):
+                return refusal(admitted)
+            answer = await self._serve(*admitted)
+            return refusal(answer) if isinstance(answer, Denial) else _serialized(answer)
+        except Exception as error:  # noqa: BLE001 - the one place where unknown errors end
+            return self._entry.failure(error, arrival)
+
+
+class StreamCall:
+    """Serves one method: bytes in, a stream of bytes out, whose last item may be a `Failure`.
+
+    The stream ends early, and well, when the server drains.
+    """
+
+    __slots__ = ("_drain", "_entry", "_serve", "_stats")
+
+    def __init__(
+        self, method: StreamMethod[Any, Any], entry: CallEntry, stats: CallStats, *, drain: Drain
+    ) -> None:
+        self._serve = method.serve
+        self._entry = entry
+        self._stats = stats
+        self._drain = drain
+
+    async def __call__(self, data: bytes, arrival: Arrival) -> AsyncIterator[bytes | Failure]:
+        """Serves a call."""
+        self._stats.in_flight += 1
+        begun = perf_counter()
+        code = Code.CANCELLED
+        try:
+            async with aclosing(self._answers(data, arrival)) as answers:
+                async for answer in answers:
+                    if isinstance(answer, Failure):
+                        code = answer.code
+                    yield answer
+            code = Code.OK if code is Code.CANCELLED else code
+        finally:
+            self._stats.end(code, perf_counter() - begun)
+
+    async def _answers(
+        self, data: bytes, arrival: Arrival
+    ) -> AsyncGenerator[bytes | Failure, None]:
+        try:
+            admitted = await self._entry.admit(data, arrival)
+            if isinstance(admitted, Denial):
+                yield refusal(admitted)
+                return
+            async with aclosing(self._drain.until(self._serve(*admitted))) as answers:
+                async for answer in answers:
+                    yield refusal(answer) if isinstance(answer, Denial) else _serialized(answer)
+        except Exception as error:  # noqa: BLE001 - the one place where unknown errors end
+            yield self._entry.failure(error, arrival)
+
+
+def _serialized(answer: Any) -> bytes:  # noqa: ANN401 - a message of whichever method
+    data: bytes = answer.SerializeToString()
+    return data
