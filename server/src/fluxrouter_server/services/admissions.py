@@ -30,7 +30,6 @@ class Ask:
     query: RouteQuery
     principal: Principal
     call: str = ""
-    deadline_us: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,8 +54,13 @@ class Admissions:
         self._chooser = chooser
         self._healthy = healthy
 
-    def prepare(self, ask: Ask, payer: Payer, snapshot: Snapshot) -> Admission | Denial:
-        """Return the command, or a denial that holds as far as the snapshot does."""
+    def prepare(
+        self, ask: Ask, payer: Payer, snapshot: Snapshot, *, deadline_us: int | None = None
+    ) -> Admission | Denial:
+        """Return the command, or a denial that holds as far as the snapshot does.
+
+        `deadline_us` is the store's time from which on the request must not be admitted any more.
+        """
         limits = snapshot.limits
         now_us = self._clock.now_us()
         refused = refuse_key(payer.key, limits, now_us) or _refuse_account(limits)
@@ -71,7 +75,10 @@ class Admissions:
             would_deny = would_deny or Reason.MODEL_NOT_IN_PLAN
         if isinstance(chosen, Denial):
             return chosen
-        return Admission(_command(ask, payer, snapshot, chosen, would_deny=would_deny), chosen)
+        command = _command(
+            ask, payer, snapshot, chosen, would_deny=would_deny, deadline_us=deadline_us
+        )
+        return Admission(command, chosen)
 
     def _candidates(
         self, query: RouteQuery, payer: Payer, snapshot: Snapshot, *, now_us: int
@@ -118,7 +125,13 @@ def _is_observed(chosen: CandidateList | Denial, limits: Limits) -> bool:
 
 
 def _command(
-    ask: Ask, payer: Payer, snapshot: Snapshot, chosen: CandidateList, *, would_deny: str
+    ask: Ask,
+    payer: Payer,
+    snapshot: Snapshot,
+    chosen: CandidateList,
+    *,
+    would_deny: str,
+    deadline_us: int | None,
 ) -> AdmitCommand:
     query, key = ask.query, payer.key
     key_name = key.name if key else None
@@ -135,7 +148,7 @@ def _command(
         labels=query.labels,
         model_asked=query.model,
         tier=chosen.tier,
-        deadline_us=ask.deadline_us,
+        deadline_us=deadline_us,
         call=ask.call,
         would_deny=would_deny,
     )

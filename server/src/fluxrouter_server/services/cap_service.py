@@ -17,11 +17,7 @@ from fluxrouter_server.services.limits_cache import Snapshot
 from fluxrouter_server.services.payers import Payer, Payers
 from fluxrouter_server.services.ports.holds import Fit, HoldStore, SpendReading, Stale
 from fluxrouter_server.services.recurring import Sleep
-from fluxrouter_server.services.refusals import invalid, invalid_field
-
-# Faster polls would measure the store rather than the account; slower ones are calls of GetSpend.
-MIN_INTERVAL_SECONDS: Final = 0.1
-MAX_INTERVAL_SECONDS: Final = 60.0
+from fluxrouter_server.services.refusals import invalid
 
 # About who asks, or what: these are no answer to whether the request would fit.
 _NOT_ABOUT_FIT: Final = frozenset(
@@ -108,11 +104,6 @@ class CapService:
         Raises:
             StoreUnavailable: the counters could not be read; the watch has ended.
         """
-        if not MIN_INTERVAL_SECONDS <= interval_seconds <= MAX_INTERVAL_SECONDS:
-            yield invalid_field(
-                "interval_milliseconds", "it is out of bounds; use 100 to 60000, or 0 for 1000"
-            )
-            return
         last: Spend | None = None
         while True:
             spend = await self.get_spend(account, caller)
@@ -128,8 +119,8 @@ class CapService:
     async def _refused(
         self, denial: Denial, query: RouteQuery, payer: Payer, snapshot: Snapshot
     ) -> Fit | Denial | Stale:
-        """A refusal that needs no counters, with the room there is; reading it confirms both."""
-        reading = await self._holds.read_spend(snapshot.limits, snapshot.proposed_period)
+        """A refusal that needs no counters, with the room there is."""
+        reading = await self._decisions.confirm(snapshot)
         if isinstance(reading, Stale):
             return reading
         if denial.reason in _NOT_ABOUT_FIT:

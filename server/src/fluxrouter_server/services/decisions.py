@@ -14,7 +14,7 @@ from fluxrouter_server.domain.denials import Denial
 from fluxrouter_server.services.limits_cache import LimitsCache, Snapshot
 from fluxrouter_server.services.payers import Payer
 from fluxrouter_server.services.ports.errors import StoreUnavailable
-from fluxrouter_server.services.ports.holds import HoldStore, Stale
+from fluxrouter_server.services.ports.holds import HoldStore, SpendReading, Stale
 from fluxrouter_server.services.ports.telemetry import Counter, Telemetry
 
 T = TypeVar("T")
@@ -60,14 +60,26 @@ class Decisions:
             "the account's documents changed during each try; try again", outcome_unknown=False
         )
 
-    async def confirm(self, snapshot: Snapshot) -> Stale | None:
-        """Return None where the documents are in force, else what is.
+    async def confirm(self, snapshot: Snapshot) -> SpendReading | Stale:
+        """Return the account's counters where the documents are in force, else what is.
 
-        A step asks this before it answers anything that the store did not.
+        A step asks this before it answers anything that the store did not decide.
 
         Raises:
             StoreUnavailable: it could not be found out.
         """
-        # Reading the counters compares the generations of all three documents in one round trip.
+        # It compares account and plan; no counter depends on the catalog.
         reading = await self._holds.read_spend(snapshot.limits, snapshot.proposed_period)
-        return reading if isinstance(reading, Stale) else None
+        if isinstance(reading, Stale):
+            return reading
+        catalog = await self._cache.read_catalog()
+        if catalog is not None and catalog.generation == snapshot.catalog.generation:
+            return reading
+        return Stale(
+            account=None,
+            plan=None,
+            catalog=catalog,
+            open_period=snapshot.open_period,
+            store_us=reading.store_us,
+            catalog_missing=catalog is None,
+        )

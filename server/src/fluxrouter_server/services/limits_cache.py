@@ -42,13 +42,14 @@ ACCOUNT_GONE: Final = Denial(Reason.RESOURCE_NOT_FOUND, "The account does not ex
 class Snapshot:
     """An account's documents as this replica knows them, and what follows from them.
 
-    `proposed_period` is to be opened when the open one ends.
+    `proposed_period` is to be opened when `open_period` ends; that is None before the first.
     """
 
     account: AccountRecord
     plan: PlanRecord
     catalog: CatalogRecord
     limits: Limits
+    open_period: Period | None
     proposed_period: Period
 
 
@@ -70,7 +71,7 @@ class LimitsCache:
         plans: PlanStore,
         catalogs: CatalogStore,
         clock: StoreClock,
-        max_accounts: int = 50_000,
+        max_accounts: int = 20_000,
     ) -> None:
         self._clock = clock
         self._entries: LeastRecent[AccountUid, _Entry] = LeastRecent(
@@ -127,10 +128,11 @@ class LimitsCache:
             return ACCOUNT_GONE
         if plan is None:
             return _plan_missing(entry.record)
-        catalog = self._catalog or await self._load_catalog()
-        if catalog is None:
+        if self._catalog is None:
+            self._catalog = await self._catalog_flights.fetch(None, accept=_is_there)
+        if self._catalog is None:
             return _catalog_missing()
-        return self._resolve(entry, plan, catalog)
+        return self._resolve(entry, plan, self._catalog)
 
     def refresh(self, uid: AccountUid, stale: Stale) -> None:
         """Take over what the store said is in force for the account."""
@@ -140,8 +142,6 @@ class LimitsCache:
         if stale.account is not None:
             self._keep(AccountView(stale.account, stale.open_period, stale.store_us))
         elif entry is not None:
-            # None is "none open" as well as "not told". Taken as the former, the first period is
-            # proposed; if that is wrong the store says STALE once more, and this time tells.
             entry.open_period = stale.open_period
             entry.snapshot = None
         self._refresh_plan(entry, stale)
@@ -169,7 +169,7 @@ class LimitsCache:
         limits = resolve(entry.record, plan, catalog)
         open_end_us = entry.open_period.end_us if entry.open_period else None
         proposed = proposed_period(open_end_us, now_us, limits.anchor_day, limits.time_zone)
-        entry.snapshot = Snapshot(entry.record, plan, catalog, limits, proposed)
+        entry.snapshot = Snapshot(entry.record, plan, catalog, limits, entry.open_period, proposed)
         return entry.snapshot
 
     async def _load(self, uid: AccountUid) -> _Entry | None:
@@ -189,14 +189,27 @@ class LimitsCache:
                 self._plans.put(name, record)
         return record
 
-    async def _load_catalog(self) -> CatalogRecord | None:
-        self._catalog = await self._catalog_flights.fetch(None, accept=_is_there)
-        return self._catalog
+    async def read_catalog(self) -> CatalogRecord | None:
+        """Return the catalog that is in force at some instant of this call; None without one.
+
+        Calls at the same time share one look at the store that begins after them.
+
+        Raises:
+            StoreUnavailable: it could not be read.
+        """
+        return await self._catalog_flights.fetch(None, accept=lambda _: False)
 
     def _keep(self, view: AccountView | None) -> _Entry | None:
         if view is None:
             return None
         record = view.record
+        known = self._entries.get(record.uid)
+        if (
+            known is not None
+            and known.record.generation == record.generation
+            and known.open_period == view.open_period
+        ):
+            return known  # with what was made of it
         keys = {key.hash: KeyIdentity(record.uid, key.hash, key.name) for key in record.secrets}
         entry = _Entry(record, keys, view.open_period)
         self._entries.put(record.uid, entry)

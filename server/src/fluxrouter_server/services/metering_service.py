@@ -9,6 +9,7 @@ from fluxrouter_server.domain.hold_ids import HoldRef, parse_hold_id
 from fluxrouter_server.domain.holds import Receipt
 from fluxrouter_server.domain.ids import RequestId
 from fluxrouter_server.domain.pricing import MAX_TOKENS, Usage, validate_usage
+from fluxrouter_server.domain.requests import RouteQuery
 from fluxrouter_server.services.callers import AccountRef, Caller, Scope
 from fluxrouter_server.services.decisions import Decisions
 from fluxrouter_server.services.limits_cache import ACCOUNT_GONE, Snapshot
@@ -126,6 +127,10 @@ class MeteringService:
     async def _release_request(self, target: RequestRef, caller: Caller) -> Receipt | Denial:
         if not target.request_id:
             return invalid_field("request_id", "give it, or hold_id")
+        # What no request could have been routed with is not worth remembering.
+        wrong = invalid(RouteQuery("any", target.request_id, target.attempt).validate())
+        if wrong is not None:
+            return wrong
 
         async def find() -> Payer | Denial:
             return await self._payers.find(target.account, caller, Scope.ROUTE, Scope.METER)

@@ -97,9 +97,9 @@ class RouteService:
             return await self._payers.find(account, caller, Scope.ROUTE)
 
         async def offer(payer: Payer, snapshot: Snapshot) -> Offer | Denial | Stale:
-            stale = await self._decisions.confirm(snapshot)
-            if stale is not None:
-                return stale
+            confirmed = await self._decisions.confirm(snapshot)
+            if isinstance(confirmed, Stale):
+                return confirmed
             now_us = self._clock.now_us()
             refused = refuse_key(payer.key, snapshot.limits, now_us)
             return refused or offer_of(payer.key, snapshot, now_us)
@@ -118,10 +118,11 @@ class RouteService:
             return await self._payers.find(account, caller, Scope.ROUTE)
 
         async def admit(payer: Payer, snapshot: Snapshot) -> Routed | Denial | Stale:
-            timed = replace(ask, deadline_us=self._deadline_us(gone_us))
-            prepared = self._admissions.prepare(timed, payer, snapshot)
+            deadline_us = self._deadline_us(gone_us)
+            prepared = self._admissions.prepare(ask, payer, snapshot, deadline_us=deadline_us)
             if isinstance(prepared, Denial):
-                return await self._decisions.confirm(snapshot) or prepared
+                confirmed = await self._decisions.confirm(snapshot)
+                return confirmed if isinstance(confirmed, Stale) else prepared
             return await self._admit(prepared)
 
         return await self._decisions.decide(find, admit)

@@ -15,11 +15,7 @@ from typing import Final
 import structlog
 
 from fluxrouter_server.domain.denials import Denial
-from fluxrouter_server.domain.holds import Receipt
 from fluxrouter_server.services.bounded import each_bounded
-from fluxrouter_server.services.decisions import Decisions
-from fluxrouter_server.services.limits_cache import Snapshot
-from fluxrouter_server.services.payers import Payer
 from fluxrouter_server.services.ports.errors import StoreError, StoreUnavailable
 from fluxrouter_server.services.ports.holds import (
     AdmitCommand,
@@ -46,12 +42,10 @@ class UnknownOutcomes:
     def __init__(
         self,
         *,
-        decisions: Decisions,
         holds: HoldStore,
         telemetry: Telemetry,
         capacity: int = CAPACITY,
     ) -> None:
-        self._decisions = decisions
         self._holds = holds
         self._telemetry = telemetry
         self._capacity = capacity
@@ -143,32 +137,25 @@ class UnknownOutcomes:
         return not left
 
     async def _is_undone(self, command: AdmitCommand) -> bool:
-        payer = Payer(command.limits.uid)
-
-        async def find() -> Payer:
-            return payer
-
-        async def release(_: Payer, snapshot: Snapshot) -> Receipt | Denial | Stale:
-            return await self._holds.release(_release_of(command, snapshot))
-
         try:
-            # A receipt and a denial are both an acknowledgement: the store knows of the release.
-            await self._decisions.decide(find, release)
+            answer = await self._holds.release(_release_of(command))
         except StoreError:
             return False
         except Exception:  # noqa: BLE001 - a defect must not end the task that undoes the others
             _log.exception("unknown_outcome_not_undone", request_id=command.request_id)
             return False
-        return True
+        # A receipt and a denial are both an acknowledgement: the store knows of the release. STALE
+        # is none, but a release depends on no document.
+        return not isinstance(answer, Stale)
 
 
-def _release_of(command: AdmitCommand, snapshot: Snapshot) -> ReleaseCommand:
+def _release_of(command: AdmitCommand) -> ReleaseCommand:
     return ReleaseCommand(
         uid=command.limits.uid,
         request_id=command.request_id,
         attempt=command.attempt,
         hold=None,
-        limits=snapshot.limits,
+        limits=command.limits,
         principal=command.principal,
         may_meter_any=False,
         call=command.call,
