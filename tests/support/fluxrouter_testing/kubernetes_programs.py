@@ -165,7 +165,7 @@ def _kubernetes_version() -> str:
 
 def _say(line: str) -> None:
     # The real one: pytest keeps what goes to sys.stderr until a test fails.
-    print(f"kubernetes: {line}", file=sys.__stderr__, flush=True)  # noqa: T201 - progress
+    print(f"kubernetes: {line}", file=sys.__stderr__, flush=True)
 
 
 if __name__ == "__main__":
