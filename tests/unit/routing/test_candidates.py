@@ -357,6 +357,14 @@ def test_no_model_is_suggested_that_would_be_refused() -> None:
     assert "fast-1" not in str(denied("fast1", under=under).facts["nearest"])
 
 
+def test_of_a_thousand_models_the_nearest_is_still_found() -> None:
+    catalog = full_catalog()
+    many = {ModelId(f"vendor/model-{n}"): catalog.models[ModelId("fast-1")] for n in range(1000)}
+    named = {name: replace(one, id=name) for name, one in {**many, **catalog.models}.items()}
+    denial = denied("fsat-1", catalog=replace(catalog, models=named))
+    assert str(denial.facts["nearest"]).split(",")[0] == "fast-1"
+
+
 @pytest.mark.parametrize("name", ["fast", "standard", "auto", "flux-pinned-flux-auto"])
 def test_a_tiers_name_is_no_name_to_ask_for(name: str) -> None:
     assert denied(name).reason is Reason.MODEL_NOT_FOUND

@@ -12,7 +12,7 @@ from typing import Protocol
 from fluxrouter_server.domain.catalog import Tier
 
 # Bounds the time of a decision; what a request is about shows in its beginning.
-_READ_CHARACTERS = 8192
+_READ_CHARACTERS = 2048
 # About a page: shorter requests are mostly questions that a small model answers.
 _LONG_CHARACTERS = 2000
 
@@ -44,7 +44,7 @@ class PlainTierRule:
     """Mathematics and proofs reason; code and long texts are standard; the rest is fast."""
 
     def choose(self, text: str, permitted: Sequence[Tier]) -> TierDecision:
-        """Choose by length and words of the first 8192 characters."""
+        """Choose by length and words of the first 2048 characters."""
         wanted, reason = _wanted(text)
         tier = nearest_permitted(wanted, permitted)
         if tier is wanted:
