@@ -50,6 +50,7 @@ class ThrowawayValkey:
         self._tcp_port = free_port() if with_tcp else 0
         self._config = {
             "port": str(self._tcp_port),
+            "cluster-port": str(free_port()),  # else the port and 10000, which may not exist
             "bind": "127.0.0.1",
             "unixsocket": str(self._socket_path),
             "dir": str(directory),
