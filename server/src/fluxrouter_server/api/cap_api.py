@@ -5,7 +5,11 @@ from collections.abc import AsyncIterator
 from fluxrouter.v1 import cap_pb2
 from fluxrouter_server.api.call_context import CallContext
 from fluxrouter_server.api.wire_decisions import fit_response, spend_message
-from fluxrouter_server.api.wire_requests import read_account_ref, read_query
+from fluxrouter_server.api.wire_requests import (
+    read_account_ref,
+    read_named_accounts,
+    read_query,
+)
 from fluxrouter_server.domain.denials import Denial
 from fluxrouter_server.services.cap_service import CapService
 from fluxrouter_server.services.ports.holds import StoreClock
@@ -54,6 +58,20 @@ class CapApi:
         if isinstance(spend, Denial):
             return spend
         return cap_pb2.GetSpendResponse(spend=spend_message(spend))
+
+    async def batch_get_spend(
+        self, message: cap_pb2.BatchGetSpendRequest, context: CallContext
+    ) -> cap_pb2.BatchGetSpendResponse | Denial:
+        """Answers BatchGetSpend."""
+        accounts = read_named_accounts(message.accounts)
+        if isinstance(accounts, Denial):
+            return accounts
+        batch = await self._caps.get_spends(accounts, context.caller)
+        if isinstance(batch, Denial):
+            return batch
+        return cap_pb2.BatchGetSpendResponse(
+            spends=[spend_message(spend) for spend in batch.spends], missing=batch.missing
+        )
 
     async def watch_spend(
         self, message: cap_pb2.WatchSpendRequest, context: CallContext

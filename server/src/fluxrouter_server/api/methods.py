@@ -104,6 +104,8 @@ _ROUTE: Final = Access(frozenset({Scope.ROUTE}), by_key=True)
 _METER: Final = Access(frozenset({Scope.ROUTE, Scope.METER}), by_key=True)
 _READ: Final = Access(frozenset({Scope.READ}), by_key=True)
 _CHECK: Final = Access(frozenset({Scope.READ, Scope.ROUTE}), by_key=True)
+# Many accounts at once are no API key's business, which has one.
+_READ_MANY: Final = Access(frozenset({Scope.READ}))
 _CHANGE: Final = Access(frozenset({Scope.CONTROL}))
 _LOOK: Final = Access(frozenset({Scope.CONTROL, Scope.READ}))
 
@@ -125,6 +127,9 @@ def _hot_methods(apis: Apis) -> tuple[AnyMethod, ...]:
         UnaryMethod(_METERING, "Extend", metering_pb2.ExtendRequest, _METER, metering.extend),
         UnaryMethod(_CAP, "CheckCap", cap_pb2.CheckCapRequest, _CHECK, cap.check_cap),
         UnaryMethod(_CAP, "GetSpend", cap_pb2.GetSpendRequest, _READ, cap.get_spend),
+        UnaryMethod(
+            _CAP, "BatchGetSpend", cap_pb2.BatchGetSpendRequest, _READ_MANY, cap.batch_get_spend
+        ),
         StreamMethod(_CAP, "WatchSpend", cap_pb2.WatchSpendRequest, _READ, cap.watch_spend),
     )
 

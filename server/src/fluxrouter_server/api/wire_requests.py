@@ -1,5 +1,6 @@
 """Requests of the hot services as domain values; refuses only what cannot be represented."""
 
+from collections.abc import Sequence
 from typing import TypeVar
 
 from fluxrouter.v1 import metering_pb2, router_pb2
@@ -13,7 +14,13 @@ from fluxrouter_server.domain.requests import RouteQuery
 from fluxrouter_server.services.callers import OWN_ACCOUNT, AccountRef
 from fluxrouter_server.services.refusals import invalid_field
 
-__all__ = ["read_account_ref", "read_named_account", "read_query", "read_usage"]
+__all__ = [
+    "read_account_ref",
+    "read_named_account",
+    "read_named_accounts",
+    "read_query",
+    "read_usage",
+]
 
 E = TypeVar("E", Protocol, Tier)
 
@@ -65,6 +72,15 @@ def read_named_account(account: str) -> AccountName | Denial:
     if not account:
         return invalid_field("account", "is required")
     return parse_account_name(account) or _wrong_name("account", account)
+
+
+def read_named_accounts(accounts: Sequence[str]) -> tuple[AccountName, ...] | Denial:
+    """Returns the accounts that a request lists."""
+    names = tuple(parse_account_name(account) for account in accounts)
+    for index, name in enumerate(names):
+        if name is None:
+            return _wrong_name(f"accounts[{index}]", accounts[index])
+    return tuple(name for name in names if name is not None)
 
 
 def read_usage(message: metering_pb2.Usage) -> Usage:

@@ -1,7 +1,7 @@
 """Tells what an account has spent and may still spend; holds nothing and changes nothing."""
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Final
 
@@ -17,12 +17,16 @@ from fluxrouter_server.services.limits_cache import Snapshot
 from fluxrouter_server.services.payers import Payer, Payers
 from fluxrouter_server.services.ports.holds import Fit, HoldStore, SpendReading, Stale
 from fluxrouter_server.services.recurring import Sleep
-from fluxrouter_server.services.refusals import invalid
+from fluxrouter_server.services.refusals import invalid, invalid_field
 
 # About who asks, or what: these are no answer to whether the request would fit.
 _NOT_ABOUT_FIT: Final = frozenset(
     {Reason.INVALID_REQUEST, Reason.API_KEY_INVALID, Reason.RESOURCE_NOT_FOUND}
 )
+
+
+#: Accounts of one bulk reading: what fits well into one pipeline to the store and one answer.
+MAX_ACCOUNTS: Final = 1000
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,8 +38,16 @@ class Spend:
     reading: SpendReading
 
 
+@dataclass(frozen=True, slots=True)
+class SpendBatch:
+    """Readings of the accounts that exist, in the order asked for, and the names of the others."""
+
+    spends: tuple[Spend, ...]
+    missing: tuple[AccountName, ...]
+
+
 class CapService:
-    """CheckCap, GetSpend and WatchSpend."""
+    """CheckCap, GetSpend, BatchGetSpend and WatchSpend."""
 
     def __init__(
         self,
@@ -94,6 +106,36 @@ class CapService:
 
         return await self._decisions.decide(find, read)
 
+    async def get_spends(
+        self, accounts: Sequence[AccountName], caller: Caller
+    ) -> SpendBatch | Denial:
+        """Read the counters of many accounts, each in one step, all at the same time.
+
+        An account that is missing is no reason to refuse the others; anything else is.
+
+        Raises:
+            StoreUnavailable: the counters could not be read.
+        """
+        wrong = _wrong_batch(accounts)
+        if wrong is not None:
+            return wrong
+        async with asyncio.TaskGroup() as group:
+            tasks = [
+                group.create_task(self.get_spend(AccountRef(name=name), caller))
+                for name in accounts
+            ]
+        spends: list[Spend] = []
+        missing: list[AccountName] = []
+        for name, task in zip(accounts, tasks, strict=True):
+            match task.result():
+                case Spend() as spend:
+                    spends.append(spend)
+                case Denial(reason=Reason.RESOURCE_NOT_FOUND):
+                    missing.append(name)
+                case Denial() as denial:
+                    return denial
+        return SpendBatch(tuple(spends), tuple(missing))
+
     async def watch_spend(
         self, account: AccountRef, caller: Caller, *, interval_seconds: float
     ) -> AsyncIterator[Spend | Denial]:
@@ -133,3 +175,9 @@ class CapService:
             if level.level in counted and level.headroom_nano_usd is not None
         ]
         return Fit(None, 0, min(rooms, default=0), denial)
+
+
+def _wrong_batch(accounts: Sequence[AccountName]) -> Denial | None:
+    if 1 <= len(accounts) <= MAX_ACCOUNTS:
+        return None
+    return invalid_field("accounts", f"{len(accounts)} entries; give 1 to {MAX_ACCOUNTS}")
