@@ -12,15 +12,16 @@ key                    type    content
 `meta`                 hash    identity of the shard's data, see `MetaField`
 `catalog`              hash    the catalog, see `DocumentField`
 `plan:<name>`          hash    a plan, see `DocumentField`
-`names`                hash    `namespace/name` of an account -> uid; `SENTINEL`
+`names`                zset    `namespace/name NUL uid` of accounts, all of score 0; `SENTINEL`
 `acct:<uid>`           hash    state and counters of an account, see `AccountField`
 `acctdoc:<uid>`        string  the account's document
 `holds:<uid>`          hash    request key -> live hold; `SENTINEL`
 `due:<uid>`            zset    request key by the hold's expiry; `SENTINEL` at +inf
-`due`                  zset    account uid by the earliest instant something of it is due; `SENTINEL`
+`due`                  zset    account uid by the earliest instant of something due; `SENTINEL`
 `tomb:<bucket>`        hash    `<uid>/<request key>` -> ended attempts; `SENTINEL`
 `ledger`               stream  what happened to money and documents, one field `e` an entry
 `credentials`          hash    service credential by name, in shard 0 only; `SENTINEL`
+`plans`                hash    every name a plan ever had, in shard 0 only
 =====================  ======  ===================================================================
 
 Instants are integers, µs since 1970 UTC; amounts are nano-USD; both in decimal.
@@ -73,6 +74,7 @@ class DocumentField(StrEnum):
     GENERATION = "gen"  # `<counter>-<nonce>`
     DOCUMENT = "doc"  # empty where the document was deleted; the generation stays
     UPDATE_US = "update_us"
+    PENDING = "pending"  # at home only: generation that not every shard is known to hold
 
 
 class AccountField(StrEnum):
@@ -180,7 +182,7 @@ def plan_key(shard: int, name: PlanName) -> str:
 
 
 def names_key(shard: int) -> str:
-    """The index of the shard's accounts by name."""
+    """The index of the shard's accounts, in the order of their names."""
     return f"{prefix(shard)}names"
 
 
@@ -202,6 +204,11 @@ def ledger_key(shard: int) -> str:
 def credentials_key() -> str:
     """The service credentials; they belong to no account and lie in shard 0."""
     return f"{prefix(0)}credentials"
+
+
+def plans_key() -> str:
+    """The names of all plans; they lie in shard 0."""
+    return f"{prefix(0)}plans"
 
 
 @lru_cache(maxsize=_KEYS_REMEMBERED)

@@ -1,0 +1,158 @@
+"""Reads what the shards say of themselves, and begins the first or the next life of their data."""
+
+import asyncio
+from collections.abc import Sequence
+from secrets import token_hex
+from typing import Final
+
+from fluxrouter_server.services.ports.errors import StoreError, StoreRefused
+from fluxrouter_server.store.client import StoreClient
+from fluxrouter_server.store.keys import (
+    LAYOUT_VERSION,
+    SHARD_HASH,
+    SHARDS,
+    ledger_key,
+    meta_key,
+    names_key,
+    shard_due_key,
+)
+from fluxrouter_server.store.layout import ClockKind, ShardFacts, ShardLife
+from fluxrouter_server.store.replies import Argument, Reply
+from fluxrouter_server.store.scripts import ScriptLibrary
+from fluxrouter_server.store.shard_calls import FAN_OUT_SECONDS, as_bytes, as_int, as_list
+from fluxrouter_server.store.witness import Witness
+
+__all__ = ["initialise", "reinitialise", "survey"]
+
+_MARKER_BYTES: Final = 8
+_KEYS_SCANNED: Final = 1_000
+"""At a time, so that the store goes on answering others."""
+
+
+async def survey(client: StoreClient, scripts: ScriptLibrary) -> tuple[ShardFacts, ...]:
+    """Read what every shard says of itself, in one round trip; raises StoreError."""
+    calls = [((meta_key(shard), names_key(shard)), ()) for shard in range(SHARDS)]
+    return tuple(map(_facts, await _on_each(client, scripts, "read_shard", calls)))
+
+
+async def initialise(client: StoreClient, scripts: ScriptLibrary, clock: ClockKind) -> None:
+    """Give an identity to every shard that has none.
+
+    Each shard is one atomic step in which the first comes first: any number of servers may do this
+    at once, or one again after it was interrupted, and all find the same identities afterwards.
+
+    Raises:
+        StoreError: Some shard did not answer; do it again.
+    """
+    # The entry that this leaves in the ledger is stamped with real time even if the clock is
+    # simulated: nothing is counted by it.
+    calls = [
+        (
+            (meta_key(shard), names_key(shard), shard_due_key(shard), ledger_key(shard)),
+            (LAYOUT_VERSION, token_hex(_MARKER_BYTES), "", SHARDS, SHARD_HASH, clock),
+        )
+        for shard in range(SHARDS)
+    ]
+    await _on_each(client, scripts, "initialise_shard", calls)
+
+
+async def reinitialise(
+    client: StoreClient,
+    scripts: ScriptLibrary,
+    *,
+    clock: ClockKind,
+    witness: Witness | None = None,
+) -> tuple[ShardLife, ...]:
+    """Begin the next life of every shard, keeping nothing. Only on somebody's explicit word.
+
+    Servers that run meanwhile answer UNAVAILABLE from the first step on. If this ends half way, the
+    store stays fenced, and doing it again completes it.
+
+    Args:
+        client: Connected to the store.
+        scripts: All there are.
+        clock: Whose time the servers' scripts will use.
+        witness: Of an embedded store; it is written last.
+
+    Returns:
+        The new lives, by shard, with epochs above all that the store and the witness knew. Where
+        neither knew any, the epoch comes from the store's clock and is above what was lost.
+
+    Raises:
+        StoreError: It did not come to its end.
+    """
+    epochs = [fact.epoch for fact in await survey(client, scripts)]
+    epochs += [life.epoch for life in await _remembered(witness)]
+    highest = max(epochs) or await _minutes_on_store(client)
+    closing = [((meta_key(shard),), (highest,)) for shard in range(SHARDS)]
+    await _on_each(client, scripts, "close_shard", closing)
+    await _remove_data(client)
+    await initialise(client, scripts, clock)
+    facts = await survey(client, scripts)
+    lives = tuple(ShardLife(fact.epoch, fact.marker) for fact in facts)
+    if witness is not None:
+        await asyncio.to_thread(witness.write, lives, clock)
+    return lives
+
+
+async def _remembered(witness: Witness | None) -> tuple[ShardLife, ...]:
+    if witness is None:
+        return ()
+    try:
+        return await asyncio.to_thread(witness.read) or ()
+    except StoreRefused:
+        return ()  # a file that nobody can read is among what a reinitialisation mends
+
+
+async def _minutes_on_store(client: StoreClient) -> int:
+    """Minutes since 1970: above every epoch that was counted from 1, and it grows by itself."""
+    seconds, _ = as_list(await client.execute("TIME"))
+    return int(as_bytes(seconds)) // 60
+
+
+async def _remove_data(client: StoreClient) -> None:
+    """Remove every key of ours but the identities, which keep the epoch."""
+    kept = {meta_key(shard).encode() for shard in range(SHARDS)}
+    cursor = b"0"
+    while True:
+        reply = await client.execute(
+            "SCAN", cursor, "MATCH", "fx:{*", "COUNT", _KEYS_SCANNED,
+            timeout_seconds=FAN_OUT_SECONDS,
+        )  # fmt: skip
+        next_cursor, found = as_list(reply)
+        keys = [key for key in map(as_bytes, as_list(found)) if key not in kept]
+        if keys:
+            await client.execute("UNLINK", *keys, timeout_seconds=FAN_OUT_SECONDS)
+        cursor = as_bytes(next_cursor)
+        if cursor == b"0":
+            return
+
+
+async def _on_each(
+    client: StoreClient,
+    scripts: ScriptLibrary,
+    script: str,
+    calls: Sequence[tuple[Sequence[Argument], Sequence[Argument]]],
+) -> list[list[Reply]]:
+    """Run a script that needs no marker on every shard; raises the first failure."""
+    answers: list[list[Reply]] = []
+    outcomes = await client.evaluate_each(scripts[script], calls, timeout_seconds=FAN_OUT_SECONDS)
+    for outcome in outcomes:
+        if isinstance(outcome, StoreError):
+            raise outcome
+        answers.append(as_list(outcome)[1:])
+    return answers
+
+
+def _facts(answer: list[Reply]) -> ShardFacts:
+    *texts, accounts = answer
+    layout, shards, shard_hash, clock, epoch, marker = (
+        as_bytes(text).decode(errors="replace") for text in texts
+    )
+    return ShardFacts(
+        identity=(layout, shards, shard_hash) if layout else None,
+        clock=clock or None,
+        epoch=int(epoch) if epoch.isdecimal() else 0,
+        marker=marker,
+        accounts=as_int(accounts),
+    )

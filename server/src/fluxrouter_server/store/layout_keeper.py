@@ -1,0 +1,135 @@
+"""Knows which data every shard should hold; finds out at the start, and again when it is gone.
+
+The judgement itself, and why it is the safe one, is in `layout`.
+"""
+
+import asyncio
+from typing import Final
+
+import structlog
+
+from fluxrouter_server.services.ports.errors import StoreUnavailable
+from fluxrouter_server.store.client import StoreClient
+from fluxrouter_server.store.initialisation import initialise, survey
+from fluxrouter_server.store.keys import SHARDS
+from fluxrouter_server.store.layout import (
+    NO_MARKER,
+    ClockKind,
+    Fenced,
+    Initialise,
+    Ready,
+    ShardLife,
+    Verdict,
+    judge,
+)
+from fluxrouter_server.store.scripts import ScriptLibrary
+from fluxrouter_server.store.witness import Witness
+
+__all__ = ["LayoutKeeper"]
+
+_log = structlog.get_logger(__name__)
+
+_NOTHING_KNOWN: Final = (ShardLife(0, NO_MARKER),) * SHARDS
+
+
+class LayoutKeeper:
+    """Knows the marker of every shard. `open` it before the store is used, `refresh` it often.
+
+    Args:
+        client: Connected to the store.
+        scripts: All there are.
+        clock: Whose time this server's scripts use.
+        witness: Of an embedded store; None for an external one.
+        may_initialise: An external store without any data is a new one. An embedded one that has
+            neither data nor a witness always is.
+
+    Attributes:
+        markers: The marker to expect, by shard.
+        epochs: The epochs of these lives, by shard; 0 where nothing is known.
+        fence: Why some or all shards cannot be used and what to do; None while all can.
+    """
+
+    def __init__(
+        self,
+        client: StoreClient,
+        scripts: ScriptLibrary,
+        *,
+        clock: ClockKind,
+        witness: Witness | None = None,
+        may_initialise: bool = False,
+    ) -> None:
+        self._client = client
+        self._scripts = scripts
+        self._clock = clock
+        self._witness = witness
+        self._may_initialise = may_initialise or witness is not None
+        self._known: tuple[ShardLife, ...] | None = None
+        self._has_lost = False
+        self.fence: str | None = "The store's layout has not been read yet; try again"
+        self._expect(_NOTHING_KNOWN)
+
+    async def open(self) -> None:
+        """Read the shards' identities; a new store is initialised.
+
+        Where data was lost this returns, and `fence` says so: the scripts then answer LOST for the
+        shards concerned, and `refresh` finds out when it was mended.
+
+        Raises:
+            StoreRefused: The data has another layout or clock than this server, or the witness
+                file cannot be used.
+            StoreUnavailable: No answer.
+        """
+        trusted = self._known
+        if self._witness is not None:
+            trusted = await asyncio.to_thread(self._witness.read)
+        verdict = await self._look(trusted)
+        if isinstance(verdict, Initialise):
+            await initialise(self._client, self._scripts, self._clock)
+            verdict = await self._look(trusted)
+        match verdict:
+            case Ready(lives):
+                if self._witness is not None and trusted is None:
+                    await asyncio.to_thread(self._witness.write, lives, self._clock)
+                self._known = lives
+                self._expect(lives)
+                self.fence = None
+            case Fenced(message):
+                self._expect(trusted or _NOTHING_KNOWN)
+                self.fence = message
+            case Initialise():
+                self.fence = "The store lost its data while it was initialised; trying again"
+        self._has_lost = False
+
+    async def refresh(self) -> None:
+        """Look again while the store is fenced or after a script answered LOST; else do nothing.
+
+        Raises: as `open`.
+        """
+        before = self.fence
+        if before is None and not self._has_lost:
+            return
+        await self.open()
+        if self.fence != before:
+            _log.warning("store_layout_judged", fence=self.fence)
+
+    def report_lost(self, shard: int) -> StoreUnavailable:
+        """Take note that a shard answered LOST; returns the error that says what to do."""
+        self._has_lost = True
+        return StoreUnavailable(
+            self.fence
+            or f"Shard {shard:02x} of the store holds other data than it should; looking into it",
+            outcome_unknown=False,
+        )
+
+    async def _look(self, trusted: tuple[ShardLife, ...] | None) -> Verdict:
+        return judge(
+            await survey(self._client, self._scripts),
+            clock=self._clock,
+            trusted=trusted,
+            adopt_newer=self._witness is None,
+            may_initialise=self._may_initialise,
+        )
+
+    def _expect(self, lives: tuple[ShardLife, ...]) -> None:
+        self.markers = tuple(life.marker for life in lives)
+        self.epochs = tuple(life.epoch for life in lives)
