@@ -5,8 +5,8 @@
 -- ARGV     1 to 3 as in lib/context.lua
 -- ARGV[4]  at most so many
 --
--- {'DUE', now, uid, …}
+-- {'OK', now, uid, …}
 --- @include context
 
 local uids = redis.call('ZRANGEBYSCORE', KEYS[2], '-inf', now, 'LIMIT', 0, tonumber(ARGV[4]))
-return {'DUE', now, unpack(uids)}
+return {'OK', now, unpack(uids)}

@@ -2,7 +2,7 @@
 -- Gives a hold back, by its id or by its request; remembers a request that is not known, so that it
 -- cannot come to life any more.
 --
--- KEYS  1 to 9 as in lib/account.lua
+-- KEYS  1 to 8 as in lib/account.lua
 -- ARGV  1 to 8 as in lib/account.lua, 9 to 14 as in lib/lookup.lua (11 and 12 '' for a request)
 -- ARGV[15]  caps: msgpack {level: cap}, for the headroom that is answered
 -- ARGV[16]  request id, [17] the one call whose hold is meant, '' any

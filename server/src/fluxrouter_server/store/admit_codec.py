@@ -1,0 +1,88 @@
+"""What `admit` and `check` are told and answer; `lua/lib/admission.lua` has the same list."""
+
+from dataclasses import replace
+
+from fluxrouter_server.domain.hold_ids import format_hold_id, request_key
+from fluxrouter_server.domain.holds import Hold, HoldState
+from fluxrouter_server.services.ports.holds import AdmitCommand, Fit
+from fluxrouter_server.store.hold_calls import Answer
+from fluxrouter_server.store.hold_denials import read_denial
+from fluxrouter_server.store.hold_records import HoldKey, pack_offer
+from fluxrouter_server.store.keys import key_field
+from fluxrouter_server.store.packed_limits import LimitsPacker, pack
+from fluxrouter_server.store.replies import Argument
+
+__all__ = ["admit_arguments", "read_admitted", "read_fit"]
+
+
+def admit_arguments(
+    command: AdmitCommand, packer: LimitsPacker, most_backlog_entries: int
+) -> tuple[Argument, ...]:
+    """Write a command as the arguments from the ninth on."""
+    limits = command.limits
+    packed = packer.pack(limits)
+    key_name = command.key_name
+    period = command.proposed_period
+    origin = (key_name or "", dict(command.labels), command.model_asked, packed.generations[2])
+    return (
+        most_backlog_entries,
+        "" if command.deadline_us is None else command.deadline_us,
+        packed.gate,
+        packed.terms,
+        packed.levels(command.labels, key_name),
+        "" if command.key_hash is None else key_field(command.key_hash),
+        request_key(limits.uid, command.request_id),
+        command.attempt,
+        command.digest,
+        command.call,
+        command.request_id,
+        command.principal,
+        command.tier or "",
+        pack(origin),
+        command.would_deny,
+        period.start_us,
+        period.end_us,
+        *map(pack_offer, command.candidates),
+    )
+
+
+def read_admitted(answer: Answer, command: AdmitCommand) -> Hold:
+    """Read a new hold: what the script chose, of what the command offered."""
+    (
+        _, now_us, index, output_tokens, held, headroom, expire_us, period_end_us, epoch,
+        would_deny, *_,
+    ) = answer  # fmt: skip
+    candidate = command.candidates[index - 1]
+    uid = command.limits.uid
+    key = HoldKey(uid, request_key(uid, command.request_id))
+    return Hold(
+        id=format_hold_id(key.ref(epoch, now_us, command.attempt)),
+        request_id=command.request_id,
+        attempt=command.attempt,
+        state=HoldState.ACTIVE,
+        model=candidate.model,
+        lane=candidate.lane,
+        upstream=candidate.upstream,
+        upstream_model=candidate.upstream_model,
+        tier=command.tier,
+        rates=candidate.rates,
+        input_tokens=candidate.input_tokens,
+        granted_output_tokens=output_tokens,
+        wished_output_tokens=candidate.output_tokens,
+        held_nano_usd=held,
+        headroom_nano_usd=headroom,
+        expire_us=expire_us,
+        period_end_us=period_end_us,
+        would_deny=would_deny.decode(),
+    )
+
+
+def read_fit(answer: Answer, command: AdmitCommand) -> Fit:
+    """Read what admission would do."""
+    if answer[0] == b"FITS":
+        _, _, index, output_tokens, need, headroom = answer
+        candidate = replace(command.candidates[index - 1], output_tokens=output_tokens)
+        return Fit(candidate, need, headroom, None)
+    denial = read_denial(answer, command.limits.plan)
+    need = denial.level.need_nano_usd if denial.level else 0
+    return Fit(None, need, max(0, answer[-1]), denial)

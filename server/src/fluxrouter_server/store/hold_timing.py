@@ -1,0 +1,26 @@
+"""How long the store remembers, and how much may wait: the same for all servers of a store."""
+
+from dataclasses import dataclass
+from typing import Final
+
+__all__ = ["HoldTiming"]
+
+_HOUR_US: Final = 3_600_000_000
+
+
+@dataclass(frozen=True, slots=True)
+class HoldTiming:
+    """Spans in µs.
+
+    Attributes:
+        replay_window_us: An ended request is remembered at least this long and at most twice.
+        max_hold_life_us: A hold lives at most this long, extensions included.
+        late_window_us: After the life of its last hold a period takes corrections for so long.
+        most_backlog_entries: So many entries in a shard's ledger stream stop admission there, well
+            before memory is full: settlements must always fit.
+    """
+
+    replay_window_us: int = _HOUR_US
+    max_hold_life_us: int = _HOUR_US
+    late_window_us: int = _HOUR_US
+    most_backlog_entries: int = 1_000_000

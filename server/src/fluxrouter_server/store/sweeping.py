@@ -1,0 +1,95 @@
+"""Ends what is overdue on every shard, and closes periods that are over.
+
+docs/protocol.md §5 and §6.
+"""
+
+import asyncio
+from collections import Counter
+from collections.abc import Mapping
+from typing import Final
+
+from fluxrouter_server.domain.holds import HoldState
+from fluxrouter_server.domain.ids import AccountUid
+from fluxrouter_server.services.ports.errors import StoreError
+from fluxrouter_server.store.hold_calls import HoldCalls
+from fluxrouter_server.store.keys import SHARDS, shard_due_key
+from fluxrouter_server.store.shard_calls import ShardCall, ShardCalls, as_bytes
+
+__all__ = ["ValkeySweeper"]
+
+_ACCOUNTS_AT_ONCE: Final = 64
+"""Of one shard in one round, so that the store answers decisions in between."""
+
+_MOST_ROUNDS: Final = 32
+"""In one sweep, so that its length is bounded; what is left is the first in the next sweep."""
+
+
+class ValkeySweeper:
+    """Implements `Sweeper`. Any number of them may sweep one store: every step is idempotent.
+
+    Args:
+        shards: Lists what is due.
+        holds: Ends it, account by account.
+    """
+
+    def __init__(self, shards: ShardCalls, holds: HoldCalls) -> None:
+        self._shards = shards
+        self._holds = holds
+
+    async def sweep(self) -> Mapping[HoldState, int]:
+        """End the overdue holds of all shards (bounded); answer how many ended in which way.
+
+        Raises:
+            StoreError: Some shard could not be swept; the others were.
+        """
+        ended: Counter[HoldState] = Counter()
+        errors: list[StoreError] = []
+        shards = list(range(SHARDS))
+        for _ in range(_MOST_ROUNDS):
+            due = await self._list_due(shards, errors)
+            accounts = [uid for uids in due.values() for uid in uids]
+            failed = await self._end(accounts, ended, errors)
+            # A shard whose list was full may have more; one that failed is left for the next sweep.
+            shards = [
+                shard
+                for shard, uids in due.items()
+                if len(uids) == _ACCOUNTS_AT_ONCE and not failed.intersection(uids)
+            ]
+            if not shards:
+                break
+        if errors:
+            raise errors[0]
+        return ended
+
+    async def _list_due(
+        self, shards: list[int], errors: list[StoreError]
+    ) -> dict[int, list[AccountUid]]:
+        calls = [
+            ShardCall(shard, (shard_due_key(shard),), (_ACCOUNTS_AT_ONCE,)) for shard in shards
+        ]
+        due: dict[int, list[AccountUid]] = {}
+        for shard, answer in zip(shards, await self._shards.run_each("due", calls), strict=True):
+            if isinstance(answer, StoreError):
+                errors.append(answer)
+            elif len(answer) > 1:
+                due[shard] = [AccountUid(as_bytes(uid).decode()) for uid in answer[1:]]
+        return due
+
+    async def _end(
+        self, accounts: list[AccountUid], ended: Counter[HoldState], errors: list[StoreError]
+    ) -> set[AccountUid]:
+        """End what is due of each account, all in one round trip; return those that failed."""
+        answers = await asyncio.gather(
+            *(self._holds.run("expire", uid, None, ()) for uid in accounts), return_exceptions=True
+        )
+        failed = set()
+        for uid, answer in zip(accounts, answers, strict=True):
+            if isinstance(answer, StoreError):
+                errors.append(answer)
+                failed.add(uid)
+            elif isinstance(answer, BaseException):
+                raise answer
+            else:
+                ended[HoldState.EXPIRED_CHARGED] += answer[2]
+                ended[HoldState.EXPIRED_RELEASED] += answer[3]
+        return failed
