@@ -2,7 +2,7 @@
 
 from collections.abc import AsyncIterator, Collection, Sequence
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Final
 
 from fluxrouter_server.services.ports.errors import StoreError
@@ -50,7 +50,6 @@ class Unreachable:
 
     client: StoreClient
     shards: Collection[int] = ()
-    calls: list[tuple[str, int]] = field(default_factory=list)
 
     async def evaluate(
         self,
@@ -78,7 +77,7 @@ class Unreachable:
         """Pass on those whose shard is within reach."""
         reachable = [call for call in calls if _shard(call[0]) not in self.shards]
         outcomes = iter(
-            await self.client.evaluate_each(script, reachable, timeout_seconds=_PATIENCE_SECONDS)
+            await self.client.evaluate_each(script, reachable, timeout_seconds=timeout_seconds)
         )
         return [
             CommandNotSent("the shard is out of reach")

@@ -12,6 +12,7 @@ from fluxrouter_server.domain.ids import PlanName
 from fluxrouter_server.domain.limits import PlanRecord
 from fluxrouter_server.domain.plans import Plan
 from fluxrouter_server.services.ports.documents import Change, Written
+from fluxrouter_server.services.ports.errors import StoreUnavailable
 from fluxrouter_server.store.documents import decode_plan, encode_plan
 from fluxrouter_server.store.keys import plan_key, plans_key, shard_of
 from fluxrouter_server.store.replicated_documents import (
@@ -61,11 +62,17 @@ class ValkeyPlanStore:
         Costs two round trips where there is nothing to do.
 
         Raises:
-            StoreUnavailable: Some shard still does not take a document.
+            StoreUnavailable: Some shard still does not take a document; the others are complete.
         """
         finished = 0
+        failure: StoreUnavailable | None = None
         for document, stored in await self._read_all():
-            finished += await self._replicator.finish(document, stored)
+            try:
+                finished += await self._replicator.finish(document, stored)
+            except StoreUnavailable as error:
+                failure = failure or error
+        if failure is not None:
+            raise failure
         return finished
 
     async def _read_all(self) -> list[tuple[ReplicatedDocument, StoredDocument]]:
