@@ -14,7 +14,7 @@ PYTEST := $(BIN)/pytest -n 2 --dist loadfile
 # Folders whose scripts run by path: each is an import root of its own, so each is typed on its own.
 SCRIPTS := make benchmarks examples/demo
 
-.PHONY: help setup generate run demo test test-unit lint verify bench bench-quick lock clean
+.PHONY: help setup generate crds kubernetes run demo test test-unit lint verify bench bench-quick lock clean
 
 help: ## Print every target and what it does
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' Makefile
@@ -29,13 +29,19 @@ $(READY): requirements.lock pyproject.toml hatch_build.py make/setup.py
 generate: $(READY) ## Generate Python code from protos/ where a contract changed
 	@$(BIN)/python hatch_build.py
 
+crds: generate ## Write the chart's custom resource definitions from protos/
+	$(BIN)/python make/crds.py
+
+kubernetes: generate ## Build the Kubernetes API server of the operator's tests, unless it is there
+	@$(BIN)/python -m fluxrouter_testing.kubernetes_programs
+
 run: generate ## Run a server with the example catalog, plans and accounts; Ctrl-C ends it
 	$(BIN)/fluxrouter serve --examples $(ARGS)
 
 demo: generate ## Play the story of the Free plan against a real server, on a simulated clock
 	$(BIN)/python examples/demo $(ARGS)
 
-test: generate ## Run all tests
+test: kubernetes ## Run all tests
 	$(PYTEST) tests $(ARGS)
 
 test-unit: generate ## Run the tests that need no server: under 30 seconds

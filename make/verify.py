@@ -12,6 +12,7 @@ import zipfile
 from collections.abc import Callable
 from pathlib import Path
 
+import crds
 import lock
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -36,6 +37,7 @@ def main() -> int:
     """
     checks: dict[str, Callable[[], list[str]]] = {
         "lock file": check_lock,
+        "custom resource definitions": check_crds,
         "installed packages": check_installed,
         "wheel": check_wheel,
     }
@@ -55,6 +57,11 @@ def check_lock() -> list[str]:
     if "://" in lock.LOCK.read_text():
         wrong.append("requirements.lock names a registry or a URL: remove it, run `make lock`")
     return wrong
+
+
+def check_crds() -> list[str]:
+    """Checks that the committed CRDs say what the contracts say."""
+    return [f"{path.relative_to(ROOT)} is not up to date: run `make crds`" for path in crds.stale()]
 
 
 def check_installed() -> list[str]:

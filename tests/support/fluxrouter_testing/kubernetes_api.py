@@ -5,9 +5,11 @@ namespace of its own and leaves it. Everything here blocks.
 """
 
 import json
+import ssl
 import subprocess
 import tempfile
 import time
+import urllib.error
 import urllib.request
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
@@ -22,7 +24,7 @@ from fluxrouter_testing.kubernetes_programs import KubernetesPrograms, kubernete
 from fluxrouter_testing.processes import Child, StartError, running
 from fluxrouter_testing.valkey import free_port
 
-__all__ = ["KubectlError", "KubernetesApi", "running_kubernetes"]
+__all__ = ["KubectlError", "KubernetesApi", "Refused", "running_kubernetes"]
 
 _ADMIN_GROUP: Final = "system:masters"
 _START_SECONDS: Final = 60.0
@@ -32,6 +34,15 @@ _POLL_SECONDS: Final = 0.05
 
 class KubectlError(RuntimeError):
     """kubectl refused; the message is what it printed."""
+
+
+class Refused(RuntimeError):
+    """The API server refused a call; the message is its own."""
+
+    def __init__(self, code: int, message: str) -> None:
+        """Takes the HTTP status and the message."""
+        super().__init__(message)
+        self.code = code
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,6 +64,8 @@ class KubernetesApi:
         self._identity = _make_identity(folder)
         self._port = free_port()
         self._etcd_port = free_port()
+        self._tls = ssl.create_default_context(cafile=str(self._identity.authority))
+        self._tls.load_cert_chain(self._identity.admin)
         self._stack = stack
         self._api: tuple[ExitStack, Child] | None = None
         stack.enter_context(running(self._etcd_command(), log=folder / "etcd.log"))
@@ -131,6 +144,27 @@ class KubernetesApi:
     def get(self, *arguments: str) -> Any:  # noqa: ANN401 - parsed JSON
         """Returns what `kubectl get … -o json` prints."""
         return json.loads(self.kubectl("get", *arguments, "-o", "json"))
+
+    def call(self, method: str, path: str, body: object = None) -> Any:  # noqa: ANN401 - JSON
+        """Calls the API server as the administrator: far quicker than kubectl.
+
+        Raises:
+            Refused: it answered an error.
+        """
+        content = "merge-patch+json" if method == "PATCH" else "json"
+        request = urllib.request.Request(
+            self.url + path,
+            method=method,
+            data=None if body is None else json.dumps(body).encode(),
+            headers={"Content-Type": f"application/{content}"},
+        )
+        try:
+            with urllib.request.urlopen(
+                request, context=self._tls, timeout=_CALL_SECONDS
+            ) as answer:
+                return json.load(answer)
+        except urllib.error.HTTPError as error:
+            raise Refused(error.code, json.load(error)["message"]) from error
 
     def service_account_kubeconfig(self, namespace: str, name: str) -> Path:
         """Writes a kubeconfig with a fresh token of a ServiceAccount, and nothing else."""
