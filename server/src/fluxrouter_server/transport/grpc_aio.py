@@ -16,7 +16,7 @@ __all__ = ["GrpcOptions", "ListenError", "build_server", "call_handlers", "liste
 
 # Messages are read and written by the pipeline, so grpc gets no (de)serializers: what fails in them
 # could only become an INTERNAL without a name.
-_Handler: TypeAlias = grpc.RpcMethodHandler[bytes, bytes]
+_Handler: TypeAlias = "grpc.RpcMethodHandler[bytes, bytes]"
 _Context: TypeAlias = aio.ServicerContext[bytes, bytes]
 
 _DETAILS_TRAILER: Final = "grpc-status-details-bin"
