@@ -16,7 +16,7 @@ class Duties:
 
 def sweeping(counts: Counts) -> Sweeping:
     duties = Duties()
-    return Sweeping(sweeper=duties, fan_outs=duties, telemetry=counts)
+    return Sweeping(sweeper=duties, fan_outs=[duties], telemetry=counts)
 
 
 async def test_what_a_sweep_ended_is_counted() -> None:

@@ -13,11 +13,12 @@ def valid_until_us(secret: KeyRecord, limits: KeyLimits | None) -> int | None:
     """
     if secret.state is KeyState.REVOKED:
         return 0
-    ends = [
-        end
-        for end in (secret.grace_end_us, limits.expire_us if limits is not None else None)
-        if end is not None
-    ]
+    ends = []
+    if limits is not None and limits.expire_us is not None:
+        ends.append(limits.expire_us)
+    if secret.state is KeyState.ROTATED:
+        # A rotated secret without a grace ended with its rotation.
+        ends.append(secret.grace_end_us or 0)
     return min(ends, default=None)
 
 

@@ -4,7 +4,7 @@ Every replica sweeps everything. The work is idempotent, so a replica that dies 
 it (docs/protocol.md §5: a hold ends within 2 s of its expiry).
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from time import perf_counter
 from typing import Final
 
@@ -25,11 +25,11 @@ class Sweeping:
         self,
         *,
         sweeper: Sweeper,
-        fan_outs: FanOuts,
+        fan_outs: Sequence[FanOuts],
         telemetry: Telemetry,
         seconds: Callable[[], float] = perf_counter,
     ) -> None:
-        """`seconds` is a clock for durations only."""
+        """`fan_outs` are one for each kind of document; `seconds` is a clock for durations only."""
         self._sweeper = sweeper
         self._fan_outs = fan_outs
         self._telemetry = telemetry
@@ -66,7 +66,9 @@ class Sweeping:
 
     async def finish_fan_outs(self) -> None:
         """Bring every shard to the newest plans and catalog once."""
-        finished = await self._fan_outs.finish_fan_outs()
+        finished = 0
+        for documents in self._fan_outs:
+            finished += await documents.finish_fan_outs()
         if finished:
             self._telemetry.count(Counter.FINISHED_FAN_OUTS, finished)
 

@@ -144,9 +144,9 @@ class UnknownOutcomes:
         except Exception:  # noqa: BLE001 - a defect must not end the task that undoes the others
             _log.exception("unknown_outcome_not_undone", request_id=command.request_id)
             return False
-        # A receipt and a denial are both an acknowledgement: the store knows of the release. STALE
-        # is none, but a release depends on no document.
-        return not isinstance(answer, Stale)
+        # A receipt and a denial are both an acknowledgement: the store knows of the release. A
+        # release depends on no document, so STALE says no more than that the account is gone.
+        return not isinstance(answer, Stale) or answer.account_missing
 
 
 def _release_of(command: AdmitCommand) -> ReleaseCommand:
