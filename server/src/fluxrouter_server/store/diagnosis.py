@@ -1,0 +1,149 @@
+"""What is wrong with a store and how to mend it: small pure checks over gathered facts."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Final
+
+from fluxrouter_server.services.ports.errors import StoreRefused
+from fluxrouter_server.store.suitability import ServerFacts, require_suitable
+
+__all__ = ["Finding", "StoreFacts", "diagnose"]
+
+_MOST_SKEW_US: Final = 2_000_000
+"""Resets and expiries are as right as the store's clock; docs/protocol.md §10 alarms beyond it."""
+
+_MOST_MEMORY_PERCENT: Final = 80
+"""Admission stops when memory is full; what is left above this is for settlements meanwhile."""
+
+
+@dataclass(frozen=True, slots=True)
+class StoreFacts:
+    """What was gathered of a store.
+
+    Attributes:
+        server: What the store says of itself.
+        layout_problem: Why its data cannot be decided upon, with the remedy; None where it can.
+        skew_us: Store's clock minus this machine's, µs.
+        has_append_only_file: Whether every write goes to a file.
+        append_fsync: `always`, `everysec` or `no`; None where the store does not tell.
+        last_write_failed: Whether the store could not write its files the last time.
+        used_memory_bytes: What its data takes.
+        maxmemory_bytes: What it may take; 0 is no bound.
+    """
+
+    server: ServerFacts
+    layout_problem: str | None
+    skew_us: int
+    has_append_only_file: bool
+    append_fsync: str | None
+    last_write_failed: bool
+    used_memory_bytes: int
+    maxmemory_bytes: int
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """The outcome of one check.
+
+    `problem` says what is wrong, or, of a check that is `ok`, what is worth knowing; `remedy` says
+    how to mend it. Either may be empty where there is nothing to say.
+    """
+
+    name: str
+    ok: bool
+    problem: str = ""
+    remedy: str = ""
+
+
+def diagnose(facts: StoreFacts) -> Sequence[Finding]:
+    """Run every check, in the order in which problems are best mended."""
+    return [check(facts) for check in _CHECKS]
+
+
+def _suitability(facts: StoreFacts) -> Finding:
+    try:
+        require_suitable(facts.server)
+    except StoreRefused as refusal:
+        problem, _, remedy = str(refusal).rpartition("; ")
+        return Finding("suitability", ok=False, problem=problem, remedy=remedy)
+    version = ".".join(map(str, facts.server.version))
+    return Finding("suitability", ok=True, problem=f"{facts.server.product} {version}")
+
+
+def _layout(facts: StoreFacts) -> Finding:
+    if facts.layout_problem is None:
+        return Finding("layout", ok=True)
+    return Finding("layout", ok=False, problem=facts.layout_problem)
+
+
+def _clock(facts: StoreFacts) -> Finding:
+    if abs(facts.skew_us) <= _MOST_SKEW_US:
+        return Finding("clock", ok=True)
+    direction = "ahead of" if facts.skew_us > 0 else "behind"
+    return Finding(
+        "clock",
+        ok=False,
+        problem=f"the store's clock is {abs(facts.skew_us) / 1e6:.1f} s {direction} this machine's",
+        remedy="synchronise both by NTP; the store's clock decides when a month ends",
+    )
+
+
+def _persistence(facts: StoreFacts) -> Finding:
+    if facts.last_write_failed:
+        return Finding(
+            "persistence",
+            ok=False,
+            problem="the store could not write its files",
+            remedy="free disk space or mend the disk, then look at the store's log",
+        )
+    if not facts.has_append_only_file:
+        return Finding(
+            "persistence",
+            ok=False,
+            problem="the store keeps no append-only file: a restart loses all its data",
+            remedy="set 'appendonly yes' and 'appendfsync always' in its configuration",
+        )
+    match facts.append_fsync:
+        case "always":
+            return Finding("persistence", ok=True)
+        case None:
+            return Finding(
+                "persistence", ok=True, problem="the store does not tell its appendfsync"
+            )
+        case "everysec":
+            return Finding(
+                "persistence",
+                ok=True,
+                problem="a crash of the store's machine loses up to one second of decisions",
+                remedy="set 'appendfsync always' to lose none",
+            )
+        case other:
+            return Finding(
+                "persistence",
+                ok=False,
+                problem=f"appendfsync is {other!r}: a crash loses what the system had not written",
+                remedy="set 'appendfsync always', or 'everysec' to bound the loss to one second",
+            )
+
+
+def _memory(facts: StoreFacts) -> Finding:
+    if not facts.maxmemory_bytes:
+        return Finding("memory", ok=True, problem="no maxmemory is set: the machine is the bound")
+    percent = 100 * facts.used_memory_bytes // facts.maxmemory_bytes
+    if percent <= _MOST_MEMORY_PERCENT:
+        return Finding("memory", ok=True, problem=f"{percent}% of maxmemory is used")
+    return Finding(
+        "memory",
+        ok=False,
+        problem=f"{percent}% of maxmemory is used; admission stops when it is full",
+        remedy="raise maxmemory, and see that the ledger worker takes entries",
+    )
+
+
+_CHECKS: Final[tuple[Callable[[StoreFacts], Finding], ...]] = (
+    _suitability,
+    _layout,
+    _clock,
+    _persistence,
+    _memory,
+)

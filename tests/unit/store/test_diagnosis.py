@@ -1,0 +1,87 @@
+from dataclasses import replace
+
+import pytest
+
+from fluxrouter_server.store.diagnosis import Finding, StoreFacts, diagnose
+from fluxrouter_server.store.suitability import ServerFacts
+
+SERVER = ServerFacts(
+    product="valkey",
+    version=(9, 1, 2),
+    run_id="r",
+    replication_id="i",
+    role="master",
+    maxmemory_policy="noeviction",
+    is_cluster_node=False,
+)
+WELL = StoreFacts(
+    server=SERVER,
+    layout_problem=None,
+    skew_us=0,
+    has_append_only_file=True,
+    append_fsync="always",
+    last_write_failed=False,
+    used_memory_bytes=80,
+    maxmemory_bytes=100,
+)
+
+
+def wrong(facts: StoreFacts) -> list[Finding]:
+    return [finding for finding in diagnose(facts) if not finding.ok]
+
+
+def test_a_store_that_is_well_has_nothing_wrong() -> None:
+    assert wrong(WELL) == []
+    assert len({finding.name for finding in diagnose(WELL)}) == len(diagnose(WELL)) == 5
+
+
+@pytest.mark.parametrize(
+    "facts, name, problem, remedy",
+    [
+        (
+            replace(WELL, server=replace(SERVER, version=(6, 2, 0))),
+            "suitability",
+            "no script flags",
+            "use Valkey",
+        ),
+        (
+            replace(WELL, server=replace(SERVER, maxmemory_policy="allkeys-lru")),
+            "suitability",
+            "allkeys-lru",
+            "noeviction",
+        ),
+        (
+            replace(WELL, server=replace(SERVER, role="slave")),
+            "suitability",
+            "replica",
+            "primary",
+        ),
+        (replace(WELL, layout_problem="It is lost."), "layout", "It is lost.", ""),
+        (replace(WELL, skew_us=2_000_001), "clock", "2.0 s ahead of", "NTP"),
+        (replace(WELL, skew_us=-7_500_000), "clock", "7.5 s behind", "NTP"),
+        (replace(WELL, last_write_failed=True), "persistence", "could not write", "disk"),
+        (replace(WELL, has_append_only_file=False), "persistence", "loses", "appendonly yes"),
+        (replace(WELL, append_fsync="no"), "persistence", "'no'", "always"),
+        (replace(WELL, used_memory_bytes=81), "memory", "81%", "maxmemory"),
+    ],
+)
+def test_what_is_wrong_is_named_with_its_remedy(
+    facts: StoreFacts, name: str, problem: str, remedy: str
+) -> None:
+    (finding,) = wrong(facts)
+    assert finding.name == name
+    assert problem in finding.problem
+    assert remedy in finding.remedy
+
+
+@pytest.mark.parametrize(
+    "facts",
+    [
+        replace(WELL, skew_us=2_000_000),
+        replace(WELL, append_fsync="everysec"),
+        replace(WELL, append_fsync=None),
+        replace(WELL, used_memory_bytes=10**12, maxmemory_bytes=0),
+    ],
+)
+def test_what_is_a_choice_or_within_bounds_is_not_wrong(facts: StoreFacts) -> None:
+    assert wrong(facts) == []
