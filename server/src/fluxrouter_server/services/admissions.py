@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 
 from fluxrouter_server.domain.catalog import Model
 from fluxrouter_server.domain.denials import Denial, Reason
-from fluxrouter_server.domain.ids import Principal
+from fluxrouter_server.domain.ids import Principal, RequestId
 from fluxrouter_server.domain.limits import Limits
 from fluxrouter_server.domain.plans import Enforcement
 from fluxrouter_server.domain.requests import RouteQuery, digest
@@ -25,10 +25,14 @@ def every_model_is_healthy(_: Model) -> bool:
 
 @dataclass(frozen=True, slots=True)
 class Ask:
-    """A valid request with the call that it came in."""
+    """A valid request with the call that it came in.
+
+    `request_id` is the query's own, else the one that it was given; empty where nothing is held.
+    """
 
     query: RouteQuery
     principal: Principal
+    request_id: RequestId = RequestId("")
     call: str = ""
 
 
@@ -140,7 +144,7 @@ def _command(
         principal=ask.principal,
         key_hash=key.hash if key else None,
         key_name=key_name,
-        request_id=query.request_id,
+        request_id=ask.request_id,
         attempt=query.attempt,
         digest=digest(query, payer.uid, key_name),
         candidates=chosen.candidates,

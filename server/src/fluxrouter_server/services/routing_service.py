@@ -1,7 +1,7 @@
 """Routes a request: chooses the model and sets its worst-case cost aside in one atomic step."""
 
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from itertools import count
 from typing import Final
 
@@ -109,10 +109,9 @@ class RouteService:
     async def _route(
         self, query: RouteQuery, account: AccountRef, caller: Caller, time_left_us: int | None
     ) -> Routed | Denial:
-        if not query.request_id:
-            query = replace(query, request_id=RequestId(self._random(16).hex()))
+        request_id = query.request_id or RequestId(self._random(16).hex())
         gone_us = None if time_left_us is None else self._clock.now_us() + time_left_us
-        ask = Ask(query, caller.principal, self._next_call())
+        ask = Ask(query, caller.principal, request_id, self._next_call())
 
         async def find() -> Payer | Denial:
             return await self._payers.find(account, caller, Scope.ROUTE)
