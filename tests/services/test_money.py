@@ -10,12 +10,13 @@ from fluxrouter_server.domain.pricing import Usage
 from fluxrouter_server.domain.requests import RouteQuery
 from fluxrouter_server.services.callers import LOCAL, Caller, Scope
 from fluxrouter_server.services.cap_service import Spend
+from fluxrouter_server.services.control_service import Kind
 from fluxrouter_server.services.metering_service import RequestRef
 from fluxrouter_server.services.ports.holds import Extended, Fit
 from fluxrouter_server.services.routing_service import Routed
 from fluxrouter_testing.replicas import Replica, Replicas
 from fluxrouter_testing.resources import sample_plan
-from fluxrouter_testing.use_cases import BY_NAME
+from fluxrouter_testing.use_cases import ACCOUNT, BY_NAME
 
 QUERY = RouteQuery(
     model="fast-1",
@@ -110,6 +111,16 @@ async def test_a_hold_is_extended_while_an_answer_runs(both: Replicas) -> None:
     )
     assert isinstance(answer, Extended)
     assert answer.held_nano_usd == WORST_NANO_USD + 4_000_000
+
+
+async def test_a_hold_outlives_its_account_and_plan(both: Replicas) -> None:
+    held = await hold(both.here)
+    control = both.here.control
+    await control.delete(Kind.ACCOUNT, [ACCOUNT], ignore_missing=False)
+    assert await control.delete(Kind.PLAN, ["free"], ignore_missing=False) == ("free",)
+    receipt = await both.there.metering.settle(held.id, USAGE, LOCAL)
+    assert isinstance(receipt, Receipt), receipt
+    assert receipt.billed_nano_usd == 1_000_000 + 2_000_000
 
 
 async def test_somebody_elses_hold_stays(both: Replicas) -> None:

@@ -36,19 +36,21 @@ class Decisions:
         self._holds = holds
         self._telemetry = telemetry
 
-    async def decide(self, find: Find, step: Step[T]) -> T | Denial:
+    async def decide(self, find: Find, step: Step[T], *, is_ending: bool = False) -> T | Denial:
         """Find the payer, run the step with its documents, and again while they are stale.
 
-        `find` is asked each time: a name may stand for another account after a refresh.
+        `find` is asked each time: a name may stand for another account after a refresh. A step that
+        `is_ending` a hold is run even where the account's plan is gone.
 
         Raises:
             StoreUnavailable: no answer, or the documents kept changing. The latter took no effect.
         """
+        read = self._cache.snapshot_for_ending if is_ending else self._cache.snapshot
         for _ in range(TRIES):
             payer = await find()
             if isinstance(payer, Denial):
                 return payer
-            snapshot = await self._cache.snapshot(payer.uid)
+            snapshot = await read(payer.uid)
             if isinstance(snapshot, Denial):
                 return snapshot
             answer = await step(payer, snapshot)

@@ -29,6 +29,7 @@ from fluxrouter_server.services.ports.documents import (
 )
 from fluxrouter_server.services.ports.holds import Stale, StoreClock
 from fluxrouter_server.services.single_flight import SingleFlight
+from fluxrouter_server.services.stand_ins import EMPTY_CATALOG, closed_plan
 
 # Plans are few: an installation that sells more than this many at once is a mistake.
 _MAX_PLANS = 10_000
@@ -188,6 +189,20 @@ class LimitsCache:
             if record is not None:
                 self._plans.put(name, record)
         return record
+
+    async def snapshot_for_ending(self, uid: AccountUid) -> Snapshot | Denial:
+        """Return the account's documents with stand-ins for plan and catalog where they are gone.
+
+        Raises:
+            StoreUnavailable: something is not remembered and could not be read.
+        """
+        found = await self.snapshot(uid)
+        entry = self._entries.get(uid)
+        if isinstance(found, Snapshot) or entry is None:
+            return found
+        name = entry.record.account.plan
+        plan = self._plans.get(name) or closed_plan(name)
+        return self._resolve(entry, plan, self._catalog or EMPTY_CATALOG)
 
     async def read_catalog(self) -> CatalogRecord | None:
         """Return the catalog that is in force at some instant of this call; None without one.

@@ -76,7 +76,7 @@ class MeteringService:
                 )
             )
 
-        return self._count(await self._of_hold(hold, settle))
+        return self._count(await self._of_hold(hold, settle, is_ending=True))
 
     async def release(self, target: str | RequestRef, caller: Caller) -> Receipt | Denial:
         """Give a hold back, named by its id or by its request.
@@ -92,7 +92,7 @@ class MeteringService:
         if isinstance(hold, Denial):
             return hold
         release = self._releasing(None, hold.attempt, hold, caller)
-        return self._count(await self._of_hold(hold, release))
+        return self._count(await self._of_hold(hold, release, is_ending=True))
 
     async def extend(
         self, hold_id: str, *, output_tokens: int, expire_us: int | None, caller: Caller
@@ -122,7 +122,7 @@ class MeteringService:
                 )
             )
 
-        return await self._of_hold(hold, extend)
+        return await self._of_hold(hold, extend, is_ending=False)
 
     async def _release_request(self, target: RequestRef, caller: Caller) -> Receipt | Denial:
         if not target.request_id:
@@ -136,7 +136,7 @@ class MeteringService:
             return await self._payers.find(target.account, caller, Scope.ROUTE, Scope.METER)
 
         release = self._releasing(target.request_id, target.attempt, None, caller)
-        return await self._decisions.decide(find, release)
+        return await self._decisions.decide(find, release, is_ending=True)
 
     def _releasing(
         self, request_id: RequestId | None, attempt: int, hold: HoldRef | None, caller: Caller
@@ -157,14 +157,18 @@ class MeteringService:
         return release
 
     async def _of_hold(
-        self, hold: HoldRef, step: Callable[[Payer, Snapshot], Awaitable[T | Denial | Stale]]
+        self,
+        hold: HoldRef,
+        step: Callable[[Payer, Snapshot], Awaitable[T | Denial | Stale]],
+        *,
+        is_ending: bool,
     ) -> T | Denial:
         payer = Payer(hold.uid)
 
         async def find() -> Payer:
             return payer
 
-        answer = await self._decisions.decide(find, step)
+        answer = await self._decisions.decide(find, step, is_ending=is_ending)
         # The id is of no account that ever was, or of one whose data is purged.
         return _HOLD_NOT_FOUND if answer is ACCOUNT_GONE else answer
 
