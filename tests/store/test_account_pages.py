@@ -3,19 +3,26 @@
 import asyncio
 from collections.abc import AsyncIterator, Iterator
 from dataclasses import replace
+from itertools import count, islice
 
 import pytest
 
 from fluxrouter_server.domain.ids import AccountName
+from fluxrouter_server.store.keys import names_shard
 from fluxrouter_testing.control_stores import ControlStores, control_stores
 from fluxrouter_testing.resources import sample_account
 from fluxrouter_testing.valkey import ThrowawayValkey, running_valkey
 
 # In the order of bytes "a-b/…" comes before "a/…", and "a0/…" after it.
+# All of `crowd` lie in one shard, which no page expects.
+CROWDED = (name for n in count() if names_shard(name := AccountName(f"crowd/{n}")) == 77)
+CROWD = list(islice(CROWDED, 60))
 NAMES = sorted(
     [f"a/{n}" for n in range(2_000)]
-    + [f"a-b/{n}" for n in range(990)]
+    + [f"a-b/{n}" for n in range(910)]
     + [f"a0/{n}" for n in range(10)]
+    + [f"z/{n}" for n in range(20)]
+    + CROWD
 )
 DELETED = {name for name in NAMES if name.endswith("7")}
 KEPT = [name for name in NAMES if name not in DELETED]
@@ -91,6 +98,22 @@ async def test_a_name_before_the_namespace_does_not_narrow_its_page(
 ) -> None:
     page = await stores.accounts.list_accounts(namespace="a0", after=AccountName("a/1"), limit=100)
     assert [record.account.name for record in page] == [n for n in KEPT if n.startswith("a0/")]
+
+
+@pytest.mark.parametrize("limit", [20, 60])
+async def test_accounts_that_crowd_one_shard_are_all_on_the_pages(
+    stores: ControlStores, limit: int
+) -> None:
+    found = await pages(stores, limit, "crowd")
+    assert [name for page in found for name in page] == [n for n in KEPT if n in CROWD]
+
+
+async def test_accounts_that_crowd_one_shard_do_not_let_later_names_overtake(
+    stores: ControlStores,
+) -> None:
+    after = AccountName("a0/9")
+    page = await stores.accounts.list_accounts(namespace=None, after=after, limit=20)
+    assert [record.account.name for record in page] == [n for n in KEPT if n > after][:20]
 
 
 async def test_one_account_a_page_is_enough(stores: ControlStores) -> None:

@@ -9,7 +9,7 @@ from fluxrouter_server.domain.ids import PlanName
 from fluxrouter_server.services.ports.errors import StoreRefused, StoreUnavailable
 from fluxrouter_server.store.client import StoreClient
 from fluxrouter_server.store.clock import EstimatedClock, ScriptClock, SimulatedClock
-from fluxrouter_server.store.initialisation import reinitialise
+from fluxrouter_server.store.initialisation import initialise, reinitialise
 from fluxrouter_server.store.keys import SHARDS, meta_key
 from fluxrouter_server.store.layout import ClockKind
 from fluxrouter_server.store.layout_keeper import LayoutKeeper
@@ -67,6 +67,17 @@ async def test_servers_that_initialise_at_the_same_time_agree(
     await asyncio.gather(*(layout.open() for layout in layouts))
     assert len({layout.markers for layout in layouts}) == 1
     assert {layout.fence for layout in layouts} == {None}
+
+
+async def test_who_initialises_second_finds_the_first_ones_identities(
+    client: StoreClient,
+) -> None:
+    layout = external(client, may_initialise=True)
+    await layout.open()
+    await initialise(client, SCRIPTS, ClockKind.REAL)
+    again = external(client)
+    await again.open()
+    assert again.markers == layout.markers
 
 
 async def test_a_store_that_is_opened_again_is_the_same(
