@@ -170,6 +170,18 @@ def test_where_midnight_comes_twice_the_first_counts() -> None:
     assert first_period(us(2024, 11, 5), 3, "America/Havana").start_us == us(2024, 11, 3, 4)
 
 
+def test_an_instant_after_the_first_midnight_is_in_the_new_month_whatever_its_date() -> None:
+    # St John's: 2009-11-01 00:01 became 2009-10-31 23:01; the first midnight is 02:30 UTC.
+    period = first_period(us(2009, 11, 1, 3), 1, "America/St_Johns")
+    assert period.start_us == us(2009, 11, 1, 2, 30)
+
+
+def test_the_end_of_a_period_belongs_to_the_next() -> None:
+    end, following_end = us(2026, 3, 1), us(2026, 4, 1)
+    assert next_period(end, following_end - 1, 1, "UTC").end_us == following_end
+    assert next_period(end, following_end, 1, "UTC").start_us == following_end
+
+
 def test_a_new_anchor_ends_the_next_period_28_days_later_at_the_earliest() -> None:
     end = us(2026, 3, 1)
     assert next_period(end, end, 28, "UTC").end_us == us(2026, 4, 28)  # 27 days would be too short

@@ -117,6 +117,30 @@ def test_the_estimate_is_within_one_token_of_the_answer(
     assert abs(_estimated_output(candidate, room) - largest_output_within(candidate, room)) <= 1
 
 
+@pytest.mark.parametrize(
+    "output_rate,room,grant",
+    [
+        (8_457_778_133_872, 845_777_627_316_081, 33_333_325),  # estimated one too high
+        (9_000_000_000_000, 899_999_748_000_000, 33_333_324),  # estimated one too low
+    ],
+)
+def test_an_estimate_that_doubles_get_wrong_is_put_right(
+    output_rate: int, room: int, grant: int
+) -> None:
+    candidate = Candidate(
+        model=ModelId("m"),
+        lane=LaneId("l"),
+        upstream="",
+        upstream_model="",
+        rates=replace(DEAREST, output_nano_usd=output_rate),
+        input_tokens=0,
+        output_tokens=33_333_333,
+        choices=3,
+    )
+    assert _estimated_output(candidate, room) != grant
+    assert largest_output_within(candidate, room) == grant
+
+
 def test_of_several_cards_the_latest_that_has_begun_is_in_force() -> None:
     first, second, third = (replace(DEAREST, input_nano_usd=n) for n in (1, 2, 3))
     cards = (RateCard(200, third), RateCard(None, first), RateCard(100, second))

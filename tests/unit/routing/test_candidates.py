@@ -171,7 +171,9 @@ def test_a_tier_that_was_asked_for_never_becomes_a_dearer_one() -> None:
 def test_a_model_in_two_tiers_is_one_candidate() -> None:
     catalog = full_catalog()
     tiers = {**catalog.tiers, Tier.FAST: (ModelId("standard-1"), ModelId("fast-1"))}
-    assert models("flux-standard", catalog=replace(catalog, tiers=tiers)) == [*STANDARD, "fast-1"]
+    answer = found("flux-standard", catalog=replace(catalog, tiers=tiers))
+    assert [candidate.model for candidate in answer.candidates] == [*STANDARD, "fast-1"]
+    assert answer.tiers == (Tier.STANDARD, Tier.STANDARD, Tier.FAST)
 
 
 @pytest.mark.parametrize(
@@ -245,6 +247,13 @@ def test_output_is_the_wish_or_the_default_up_to_the_models_maximum(
 def test_output_is_what_the_window_leaves_beside_the_input() -> None:
     candidate = only("fast-1", input_tokens=127_000, max_output_tokens=8_000)
     assert candidate.output_tokens == 1_000
+
+
+def test_all_choices_together_stay_within_what_can_be_priced() -> None:
+    most = 100_000_000
+    huge = changed("fast-1", context_window_tokens=most, max_output_tokens=most)
+    candidate = only("fast-1", catalog=huge, input_tokens=0, max_output_tokens=most, choices=128)
+    assert candidate.output_tokens == most // 128
 
 
 def test_embeddings_have_no_output_whatever_the_model_could_write() -> None:
