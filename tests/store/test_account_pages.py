@@ -16,7 +16,7 @@ from fluxrouter_testing.valkey import ThrowawayValkey, running_valkey
 # In the order of bytes "a-b/…" comes before "a/…", and "a0/…" after it.
 # All of `crowd` lie in one shard, which no page expects.
 CROWDED = (name for n in count() if names_shard(name := AccountName(f"crowd/{n}")) == 77)
-CROWD = list(islice(CROWDED, 60))
+CROWD: list[str] = list(islice(CROWDED, 60))
 NAMES = sorted(
     [f"a/{n}" for n in range(2_000)]
     + [f"a-b/{n}" for n in range(910)]
