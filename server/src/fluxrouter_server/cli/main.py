@@ -8,6 +8,7 @@ import click
 from fluxrouter_server.cli.decisions import check, release, route, settle
 from fluxrouter_server.cli.keys import credentials, keys
 from fluxrouter_server.cli.resources import apply, delete, get
+from fluxrouter_server.cli.serve import serve_command
 from fluxrouter_server.cli.session import Session
 from fluxrouter_server.cli.spending import spend
 
@@ -77,6 +78,7 @@ for _command in (
     keys,
     release,
     route,
+    serve_command,
     settle,
     spend,
     version,

@@ -14,7 +14,7 @@ from fluxrouter_server.api.wire_walk import largest_field, read_message
 from fluxrouter_server.domain.denials import Denial
 from fluxrouter_server.services.callers import Caller
 from fluxrouter_server.services.payers import scope_missing
-from fluxrouter_server.services.ports.errors import StoreError, StoreRefused
+from fluxrouter_server.services.ports.errors import StoreError, StoreUnavailable
 from fluxrouter_server.services.refusals import invalid_field
 
 __all__ = ["Arrival", "Authenticator", "CallEntry"]
@@ -87,7 +87,7 @@ class CallEntry:
     def failure(self, error: Exception, arrival: Arrival) -> Failure:
         """Returns the status of what was raised, and logs once what nobody foresaw."""
         if isinstance(error, StoreError):
-            if isinstance(error, StoreRefused):
+            if not isinstance(error, StoreUnavailable):
                 _log.error("store_refused", method=self.name, error=str(error))
             return refusal(denial_of(error))
         request_id = _request_id(arrival)

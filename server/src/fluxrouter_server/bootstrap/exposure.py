@@ -1,0 +1,37 @@
+"""Decides who is let in without a credential: nobody, or everybody on this machine alone."""
+
+from collections.abc import Sequence
+
+from fluxrouter_server.services.ports.documents import CredentialRecord
+from fluxrouter_server.settings import Settings, SettingsError
+
+__all__ = ["allows_local", "require_closed"]
+
+
+def allows_local(settings: Settings, configured: Sequence[CredentialRecord]) -> bool:
+    """Whether calls without a credential may do everything: on loopback, with none configured."""
+    return settings.listen.is_loopback and not configured
+
+
+def require_closed(
+    settings: Settings,
+    configured: Sequence[CredentialRecord],
+    stored: Sequence[CredentialRecord],
+) -> None:
+    """Refuses an address that other machines reach where no credential tells friend from foe.
+
+    Args:
+        settings: Where the server listens.
+        configured: Credentials of the settings.
+        stored: Credentials that were made at run time.
+
+    Raises:
+        SettingsError: says how to go on.
+    """
+    if settings.listen.is_loopback or configured or stored:
+        return
+    raise SettingsError(
+        f"--listen {settings.listen}: other machines can reach this address, and no credential is "
+        "configured; give --credentials-file, or make one with `fluxrouter credentials create` on "
+        "a server that listens on 127.0.0.1"
+    )

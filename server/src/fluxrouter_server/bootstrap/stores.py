@@ -1,0 +1,158 @@
+"""Opens the store, embedded or external, with everything that reads and writes it."""
+
+import asyncio
+from collections.abc import AsyncIterator, Callable
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass
+from typing import Final
+
+import structlog
+
+from fluxrouter_server.domain.holds import HoldState
+from fluxrouter_server.settings import Settings
+from fluxrouter_server.store.account_store import ValkeyAccountStore
+from fluxrouter_server.store.addresses import StoreAddress
+from fluxrouter_server.store.catalog_store import ValkeyCatalogStore
+from fluxrouter_server.store.client import ClientSettings, StoreClient
+from fluxrouter_server.store.clock import EstimatedClock, ScriptClock, clock_file
+from fluxrouter_server.store.credential_store import ValkeyCredentialStore
+from fluxrouter_server.store.embedded import EmbeddedSettings, EmbeddedStore
+from fluxrouter_server.store.errors import EmbeddedStoreFailed
+from fluxrouter_server.store.hold_calls import HoldCalls
+from fluxrouter_server.store.hold_store import ValkeyHoldStore
+from fluxrouter_server.store.hold_timing import HoldTiming
+from fluxrouter_server.store.layout import ClockKind
+from fluxrouter_server.store.layout_keeper import LayoutKeeper
+from fluxrouter_server.store.plan_store import ValkeyPlanStore
+from fluxrouter_server.store.scripts import ScriptLibrary, read_scripts
+from fluxrouter_server.store.shard_calls import ShardCalls
+from fluxrouter_server.store.sweeping import ValkeySweeper
+from fluxrouter_server.store.witness import Witness
+
+__all__ = ["Stores", "keep_running", "open_stores"]
+
+_log = structlog.get_logger(__name__)
+
+_MICROSECONDS: Final = 1_000_000
+#: How long a start waits for a store that comes up at the same time.
+_START_SECONDS: Final = 15.0
+#: An embedded store that ends again within this time would do so for ever.
+_LEAST_LIFE_SECONDS: Final = 10.0
+
+OnExpired = Callable[[HoldState, int], None]
+
+
+@dataclass(frozen=True, slots=True)
+class Stores:
+    """The ports' adapters over one store; `embedded` is None where the store is external."""
+
+    embedded: EmbeddedStore | None
+    client: StoreClient
+    layout: LayoutKeeper
+    clock: ScriptClock
+    plans: ValkeyPlanStore
+    catalogs: ValkeyCatalogStore
+    accounts: ValkeyAccountStore
+    credentials: ValkeyCredentialStore
+    holds: ValkeyHoldStore
+    sweeper: ValkeySweeper
+
+    def problem(self) -> str | None:
+        """Returns why no decision can be had, or None."""
+        return self.layout.fence if self.client.is_available else "the store does not answer"
+
+
+@asynccontextmanager
+async def open_stores(settings: Settings, *, on_expired: OnExpired) -> AsyncIterator[Stores]:
+    """Opens the store, and closes it on leaving; an embedded one is then shut down in order.
+
+    Args:
+        settings: Which store, and how.
+        on_expired: Told of holds that a decision ended on its way.
+
+    Raises:
+        StoreError: there is no store to decide upon; the message says what to do.
+    """
+    async with AsyncExitStack() as stack:
+        embedded, address = await _locate(settings)
+        if embedded is not None:
+            stack.push_async_callback(embedded.stop)
+        scripts = read_scripts()
+        client = await stack.enter_async_context(
+            StoreClient(
+                address,
+                scripts=scripts,
+                settings=ClientSettings(timeout_seconds=settings.store_timeout_ms / 1000),
+            )
+        )
+        await client.wait_ready(_START_SECONDS)
+        layout = _layout(client, scripts, settings)
+        await layout.open()
+        clock: ScriptClock = EstimatedClock()
+        if settings.simulated_clock is not None:
+            clock = clock_file(settings.simulated_clock)
+        timing = _timing(settings)
+        shards = ShardCalls(client, scripts, lives=layout, clock=clock)
+        calls = HoldCalls(client, scripts, lives=layout, clock=clock, timing=timing)
+        yield Stores(
+            embedded=embedded,
+            client=client,
+            layout=layout,
+            clock=clock,
+            plans=ValkeyPlanStore(shards),
+            catalogs=ValkeyCatalogStore(shards),
+            accounts=ValkeyAccountStore(shards),
+            credentials=ValkeyCredentialStore(shards),
+            holds=ValkeyHoldStore(
+                calls, most_backlog_entries=timing.most_backlog_entries, on_expired=on_expired
+            ),
+            sweeper=ValkeySweeper(shards, calls),
+        )
+
+
+async def keep_running(embedded: EmbeddedStore) -> None:
+    """Starts an embedded store again when it ends by itself, until cancelled.
+
+    Raises:
+        EmbeddedStoreFailed: it does not come up again, or ends as soon as it is up.
+    """
+    loop = asyncio.get_running_loop()
+    while True:
+        begun = loop.time()
+        code = await embedded.wait()
+        _log.error("embedded_store_ended", exit_code=code, log_tail=embedded.log_tail())
+        if loop.time() - begun < _LEAST_LIFE_SECONDS:
+            raise EmbeddedStoreFailed(
+                f"the embedded store ended again with exit code {code}; "
+                f"its log ends:\n{embedded.log_tail()}"
+            )
+        await embedded.start()
+
+
+async def _locate(settings: Settings) -> tuple[EmbeddedStore | None, StoreAddress]:
+    """Returns the store's address, and the embedded store where there is one, started."""
+    if settings.store is not None:
+        return None, settings.store
+    embedded = EmbeddedStore(
+        EmbeddedSettings(data_dir=settings.data_dir, appendfsync=settings.appendfsync)
+    )
+    return embedded, await embedded.start()
+
+
+def _layout(client: StoreClient, scripts: ScriptLibrary, settings: Settings) -> LayoutKeeper:
+    is_embedded = settings.store is None
+    return LayoutKeeper(
+        client,
+        scripts,
+        clock=ClockKind.REAL if settings.simulated_clock is None else ClockKind.SIMULATED,
+        witness=Witness(settings.data_dir) if is_embedded else None,
+        may_initialise=settings.initialize_store,
+    )
+
+
+def _timing(settings: Settings) -> HoldTiming:
+    return HoldTiming(
+        replay_window_us=settings.replay_window_seconds * _MICROSECONDS,
+        max_hold_life_us=settings.max_hold_life_seconds * _MICROSECONDS,
+        late_window_us=settings.late_window_seconds * _MICROSECONDS,
+    )

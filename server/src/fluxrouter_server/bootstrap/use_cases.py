@@ -1,0 +1,117 @@
+"""The use cases over opened stores, and the servicers over the use cases."""
+
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from secrets import token_bytes
+
+from fluxrouter_server.api.cap_api import CapApi
+from fluxrouter_server.api.control_api import ControlApi
+from fluxrouter_server.api.metering_api import MeteringApi
+from fluxrouter_server.api.methods import Apis
+from fluxrouter_server.api.router_api import RouterApi
+from fluxrouter_server.api.secrets_api import SecretsApi
+from fluxrouter_server.bootstrap.stores import Stores
+from fluxrouter_server.routing.rules import PlainTierRule
+from fluxrouter_server.services.admissions import Admissions
+from fluxrouter_server.services.cap_service import CapService
+from fluxrouter_server.services.control_service import ControlService
+from fluxrouter_server.services.credentials import Credentials
+from fluxrouter_server.services.decisions import Decisions
+from fluxrouter_server.services.key_service import KeyService
+from fluxrouter_server.services.limits_cache import LimitsCache
+from fluxrouter_server.services.metering_service import MeteringService
+from fluxrouter_server.services.payers import Payers
+from fluxrouter_server.services.ports.documents import CredentialRecord
+from fluxrouter_server.services.ports.telemetry import Telemetry
+from fluxrouter_server.services.routing_service import RouteService
+from fluxrouter_server.services.service_credentials import ServiceCredentials
+from fluxrouter_server.services.sweeping import Sweeping
+from fluxrouter_server.services.unknown_outcomes import UnknownOutcomes
+
+__all__ = ["UseCases", "build_apis", "build_use_cases"]
+
+
+@dataclass(frozen=True, slots=True)
+class UseCases:
+    """What a server does, and what it does in the background (`unknown`, `sweeping`)."""
+
+    routes: RouteService
+    metering: MeteringService
+    caps: CapService
+    control: ControlService
+    keys: KeyService
+    service_credentials: ServiceCredentials
+    authenticator: Credentials
+    unknown: UnknownOutcomes
+    sweeping: Sweeping
+
+
+def build_use_cases(
+    stores: Stores,
+    telemetry: Telemetry,
+    *,
+    configured: Sequence[CredentialRecord],
+    local_allowed: bool,
+) -> UseCases:
+    """Puts the use cases together.
+
+    Args:
+        stores: What they decide upon.
+        telemetry: What they count to.
+        configured: Service credentials of the settings.
+        local_allowed: Whether calls without any credential may do everything.
+    """
+    cache = LimitsCache(
+        accounts=stores.accounts, plans=stores.plans, catalogs=stores.catalogs, clock=stores.clock
+    )
+    decisions = Decisions(cache=cache, holds=stores.holds, telemetry=telemetry)
+    payers = Payers(cache)
+    admissions = Admissions(clock=stores.clock, chooser=PlainTierRule())
+    unknown = UnknownOutcomes(holds=stores.holds, telemetry=telemetry)
+    return UseCases(
+        routes=RouteService(
+            admissions=admissions,
+            decisions=decisions,
+            payers=payers,
+            unknown=unknown,
+            clock=stores.clock,
+            telemetry=telemetry,
+            random=token_bytes,
+        ),
+        metering=MeteringService(
+            decisions=decisions, payers=payers, holds=stores.holds, telemetry=telemetry
+        ),
+        caps=CapService(
+            admissions=admissions, decisions=decisions, payers=payers, holds=stores.holds
+        ),
+        control=ControlService(
+            plans=stores.plans, accounts=stores.accounts, catalogs=stores.catalogs
+        ),
+        keys=KeyService(accounts=stores.accounts, clock=stores.clock, random=token_bytes),
+        service_credentials=ServiceCredentials(
+            store=stores.credentials, clock=stores.clock, random=token_bytes
+        ),
+        authenticator=Credentials(
+            cache=cache,
+            store=stores.credentials,
+            configured=configured,
+            local_allowed=local_allowed,
+            monotonic=time.monotonic,
+        ),
+        unknown=unknown,
+        sweeping=Sweeping(
+            sweeper=stores.sweeper, fan_outs=(stores.plans, stores.catalogs), telemetry=telemetry
+        ),
+    )
+
+
+def build_apis(use_cases: UseCases, stores: Stores) -> Apis:
+    """Puts the servicers over the use cases."""
+    return Apis(
+        router=RouterApi(use_cases.routes),
+        metering=MeteringApi(use_cases.metering),
+        cap=CapApi(use_cases.caps, stores.clock),
+        control=ControlApi(use_cases.control),
+        secrets=SecretsApi(use_cases.keys, use_cases.service_credentials),
+    )

@@ -1,0 +1,75 @@
+"""`fluxrouter serve`: runs a server in the foreground."""
+
+import os
+from collections.abc import Callable
+from typing import Any
+
+import click
+import uvloop
+
+from fluxrouter_server.bootstrap import Listening, serve
+from fluxrouter_server.services.ports.errors import StoreError
+from fluxrouter_server.settings import OPTIONS, Option, Settings, SettingsError, read_settings
+from fluxrouter_server.telemetry.logs import set_up_logs
+from fluxrouter_server.transport.grpc_aio import ListenError
+from fluxrouter_server.transport.tls import TlsError
+
+
+def _with_options(command: Callable[..., None]) -> Callable[..., None]:
+    """Gives the command a flag for each setting; values and defaults are `settings`' to read."""
+    for option in reversed(OPTIONS):
+        command = _flag(option)(command)
+    return command
+
+
+def _flag(option: Option) -> Callable[[Callable[..., None]], Callable[..., None]]:
+    default = f"; default: {option.default}" if option.default and option.metavar else ""
+    takes_value: dict[str, Any] = (
+        {"metavar": option.metavar} if option.metavar else {"flag_value": "true"}
+    )
+    return click.option(
+        option.flag,
+        option.name,
+        default=None,
+        help=f"{option.help}  [{option.variable}{default}]",
+        allow_from_autoenv=False,  # settings read the environment themselves
+        **takes_value,
+    )
+
+
+@click.command("serve")
+@_with_options
+def serve_command(**given: Any) -> None:  # noqa: ANN401 - one for each setting
+    """Run a server until Ctrl-C or SIGTERM, which finishes the calls that were admitted."""
+    try:
+        settings = read_settings(given, os.environ)
+        set_up_logs(settings.log_format, settings.log_level)
+        uvloop.run(serve(settings, announce=lambda listening: _announce(settings, listening)))
+    except (SettingsError, TlsError, ListenError, StoreError) as error:
+        raise click.ClickException(str(error)) from error
+
+
+def _announce(settings: Settings, listening: Listening) -> None:
+    """Says where the server listens and, with the examples, how to try it."""
+    click.echo(
+        f"FluxRouter serves gRPC on {listening.grpc}, metrics on {listening.metrics}/metrics"
+    )
+    if listening.is_local:
+        click.echo("No credential is configured: whoever is on this machine may do everything.")
+    if settings.store is None:
+        click.echo(f"Its data is in {settings.data_dir}")
+    if listening.api_key is None:
+        return
+    server = f"fluxrouter --server {listening.grpc}"
+    click.echo(
+        f"""
+Try it from another terminal:
+
+  {server} get plans
+  {server} spend free-demo
+  {server} --credential {listening.api_key} \\
+      route free-demo --input-tokens 1000
+  {server} spend free-demo --watch
+
+Ctrl-C ends it."""
+    )
