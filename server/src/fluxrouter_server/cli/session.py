@@ -32,11 +32,10 @@ class CallRefused(click.ClickException):
 
     def __init__(self, error: grpc.RpcError, *, as_json: bool) -> None:
         """Reads the status details of the call."""
+        super().__init__(error.details() or "no message")
         self.code: grpc.StatusCode = error.code()
-        self.message: str = error.details() or "no message"
         self.reason, self.facts, self.fields = _details(error)
         self._as_json = as_json
-        super().__init__(self.message)
 
     @property
     def exit_code(self) -> int:  # type: ignore[override]  # click reads it once, from the instance
