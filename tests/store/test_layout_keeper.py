@@ -191,6 +191,7 @@ async def test_a_reinitialised_store_begins_the_next_epoch_and_keeps_nothing(
     await layout.open()
     await plans(client, layout).put_plan(sample_plan())
     await client.execute("SET", "somebody-elses", "key")
+    await client.execute("HSET", meta_key(0), "bucket", 10**9)
     lives = await reinitialise(client, SCRIPTS, clock=ClockKind.REAL, witness=Witness(tmp_path))
     assert {life.epoch for life in lives} == {2}
     assert not {life.marker for life in lives} & set(layout.markers)
@@ -199,6 +200,7 @@ async def test_a_reinitialised_store_begins_the_next_epoch_and_keeps_nothing(
     assert fence(fresh) == ""
     assert set(fresh.epochs) == {2}
     assert await plans(client, fresh).list_plans() == []
+    assert await client.execute("HEXISTS", meta_key(0), "bucket") == 0
     assert await client.execute("GET", "somebody-elses") == b"key"
 
 
