@@ -24,6 +24,7 @@ SHIPPED = (
     "fluxrouter/v1/router_pb2_grpc.py",
     "fluxrouter_operator/__main__.py",
     "fluxrouter_server/__main__.py",
+    "fluxrouter_server/example_resources/catalog.yaml",
     "fluxrouter_server/py.typed",
 )
 NEVER_SHIPPED = ("fluxrouter/__init__.py", "tests/", "make/", "build/")
