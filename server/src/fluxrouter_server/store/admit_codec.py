@@ -85,4 +85,4 @@ def read_fit(answer: Answer, command: AdmitCommand) -> Fit:
         return Fit(candidate, need, headroom, None)
     denial = read_denial(answer, command.limits.plan)
     need = denial.level.need_nano_usd if denial.level else 0
-    return Fit(None, need, max(0, answer[-1]), denial)
+    return Fit(None, need, answer[-1], denial)

@@ -20,7 +20,7 @@ __all__ = ["HoldKey", "pack_offer", "read_hold", "read_offer", "read_receipt", "
 
 _ATTEMPT, _EPOCH, _ADMITTED, _EXPIRE, _HELD, _GRANTED = 0, 3, 4, 5, 6, 7
 _PERIOD_END, _REQUEST_ID, _TIER, _OFFER, _HEADROOM, _WOULD_DENY = 10, 15, 16, 17, 20, 21
-_STATE, _COST, _BILLED, _ABSORBED, _INCLUDED, _METERED, _END_HEADROOM = 22, 24, 25, 26, 27, 28, 29
+_STATE = 22
 _US_PER_MS: Final = 1_000
 
 
@@ -114,27 +114,32 @@ def read_hold(blob: bytes, key: HoldKey) -> Hold:
     )
 
 
-def read_receipt(blob: bytes, key: HoldKey, *, replayed: bool) -> Receipt:
-    """Read what an ending came to; of a live hold, which another call keeps, all amounts are 0."""
-    record = unpack(blob)
-    offer = unpack(record[_OFFER])
-    state = _state(record)
-    amounts = record[_COST : _METERED + 1] if state is not HoldState.ACTIVE else (0, 0, 0, 0, 0)
-    cost, billed, absorbed, included, metered = amounts
+def read_receipt(answer: list[Any], key: HoldKey) -> Receipt:
+    """Read what an ending came to; of a live hold, which another call keeps, all amounts are 0.
+
+    Args:
+        answer: As `receipt` in `lua/lib/lookup.lua` makes it.
+        key: Under which the hold lies.
+    """
+    (
+        _, _, was_given, state, attempt, epoch, admitted_us, request_id, offer,
+        cost, billed, absorbed, included, metered, headroom,
+    ) = answer  # fmt: skip
+    words = unpack(offer)
     return Receipt(
-        hold_id=format_hold_id(key.ref(record[_EPOCH], record[_ADMITTED], record[_ATTEMPT])),
-        request_id=RequestId(record[_REQUEST_ID].decode()),
-        attempt=record[_ATTEMPT],
-        state=state,
-        replayed=replayed,
+        hold_id=format_hold_id(key.ref(epoch, admitted_us, attempt)),
+        request_id=RequestId(request_id.decode()),
+        attempt=attempt,
+        state=HoldState(state.decode()),
+        replayed=bool(was_given),
         cost_nano_usd=cost,
         billed_nano_usd=billed,
         absorbed_nano_usd=absorbed,
         included_nano_usd=included,
         metered_nano_usd=metered,
-        headroom_nano_usd=record[_HEADROOM if state is HoldState.ACTIVE else _END_HEADROOM],
-        model=ModelId(offer[7].decode()),
-        lane=LaneId(offer[8].decode()),
+        headroom_nano_usd=headroom,
+        model=ModelId(words[7].decode()),
+        lane=LaneId(words[8].decode()),
     )
 
 

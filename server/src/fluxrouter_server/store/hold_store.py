@@ -104,7 +104,7 @@ class ValkeyHoldStore:
         )
         answer = await self._calls.run("settle", command.hold.uid, limits.plan, args)
         if answer[0] == b"ENDED":
-            return _read_ended(answer, _key_of(command.hold))
+            return read_receipt(answer, HoldKey(command.hold.uid, command.hold.request_key))
         return self._read_other(answer, limits)
 
     async def release(self, command: ReleaseCommand) -> Receipt | Denial | Stale:
@@ -119,11 +119,8 @@ class ValkeyHoldStore:
         args = (*named, caps, command.request_id or "", command.call)
         answer = await self._calls.run("release", command.uid, None, args)
         verdict = answer[0]
-        key = HoldKey(command.uid, str(named[0]))
-        if verdict == b"ENDED":
-            return _read_ended(answer, key)
-        if verdict == b"KEPT":
-            return read_receipt(answer[2], key, replayed=False)
+        if verdict in (b"ENDED", b"KEPT"):
+            return read_receipt(answer, HoldKey(command.uid, str(named[0])))
         if verdict == b"REMEMBERED":
             return _remembered(command)
         if verdict == b"MISSING":
@@ -187,10 +184,6 @@ class ValkeyHoldStore:
             self._on_expired(HoldState.EXPIRED_RELEASED, released)
 
 
-def _key_of(hold: HoldRef) -> HoldKey:
-    return HoldKey(hold.uid, hold.request_key)
-
-
 def _hold_arguments(
     hold: HoldRef, principal: Principal, may_meter_any: bool
 ) -> tuple[Argument, ...]:
@@ -215,10 +208,6 @@ def _request_id(command: ReleaseCommand) -> RequestId:
     if command.request_id is None:
         raise ValueError("a release names a hold or a request; this one names neither")
     return command.request_id
-
-
-def _read_ended(answer: Answer, key: HoldKey) -> Receipt:
-    return read_receipt(answer[3], key, replayed=bool(answer[2]))
 
 
 def _remembered(command: ReleaseCommand) -> Receipt:

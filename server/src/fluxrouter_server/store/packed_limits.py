@@ -135,30 +135,33 @@ def _pack_limits(limits: Limits) -> PackedLimits:
     )
 
 
-def _gate(limits: Limits, generations: tuple[str, str, str]) -> list[object]:
+def _gate(limits: Limits, generations: tuple[str, str, str]) -> dict[str, object]:
     rates = limits.rate_limits
-    interval_us = request_span_us = _NO_LIMIT
+    interval_us = request_burst_us = _NO_LIMIT
     if rates.requests_per_second is not None:
         # Rounded up: an account never goes faster than its rate says.
         interval_us = -(-_SECOND_US // rates.requests_per_second)
-        request_span_us = interval_us * (rates.request_burst or rates.requests_per_second)
-    token_burst = token_span_us = _NO_LIMIT
+        request_burst_us = interval_us * (rates.request_burst or rates.requests_per_second)
+    token_burst = token_burst_us = _NO_LIMIT
     if rates.tokens_per_minute is not None:
         token_burst = rates.token_burst or rates.tokens_per_minute
-        token_span_us = -(-token_burst * _MINUTE_US // rates.tokens_per_minute)
-    return [
-        *generations,
-        int(limits.payment_method_missing),
-        int(limits.enforcement is Enforcement.OBSERVE),
-        limits.holds.expiry_seconds * _SECOND_US,
-        limits.holds.min_output_tokens,
-        interval_us,
-        request_span_us,
-        rates.tokens_per_minute or _NO_LIMIT,
-        token_burst,
-        token_span_us,
-        rates.max_in_flight or _NO_LIMIT,
-    ]
+        token_burst_us = -(-token_burst * _MINUTE_US // rates.tokens_per_minute)
+    account, plan, catalog = generations
+    return {
+        "account": account,
+        "plan": plan,
+        "catalog": catalog,
+        "payment_missing": int(limits.payment_method_missing),
+        "observe": int(limits.enforcement is Enforcement.OBSERVE),
+        "expiry": limits.holds.expiry_seconds * _SECOND_US,
+        "least_output": limits.holds.min_output_tokens,
+        "interval": interval_us,
+        "request_burst": request_burst_us,
+        "tokens_per_minute": rates.tokens_per_minute or _NO_LIMIT,
+        "token_burst": token_burst,
+        "token_burst_us": token_burst_us,
+        "most_in_flight": rates.max_in_flight or _NO_LIMIT,
+    }
 
 
 def _all_levels(limits: Limits) -> list[str | int]:

@@ -9,63 +9,57 @@
 -- {'REPLAYED', now, record}, {'DENIED', …}, {'STALE', …}, {'LATE', now}, {'BACKLOG', now, entries}
 --- @include replay
 --- @include commit
+--- @include context
 
 if ARGV[10] ~= '' and now > tonumber(ARGV[10]) then
   return {'LATE', now}
 end
 
-read_account()
-if not found_gen then
-  return stale(account_gen, plan_gen, catalog_gen)
-end
-local reply = deny_by_state() or replay()
+--- @include admission
+
+local reply = refusal or replay()
 if reply then
   return reply
 end
 
-local backlog = redis.call('XLEN', LEDGER)
+local backlog = redis.call('XLEN', key.ledger)
 if backlog >= tonumber(ARGV[9]) then
   return {'BACKLOG', now, backlog}
 end
 
-local grant
-grant, reply = decide()
-if not grant then
+local place, offer, output, need = decide()
+if not place then
   commit() -- what ended by its expiry has ended, whatever becomes of this request
-  return reply
+  return offer
 end
 
-local index, offer, output, need = grant[1], grant[2], grant[3], grant[4]
-open_hour()
-for i = 1, #levels, 2 do
-  local _, held = counters(levels[i], period, hour)
-  add(held, need)
+if book.absent['h:H' .. open.hour] then
+  open.start_hour()
 end
-if interval > 0 then
-  use('tat_r', interval, request_span)
+for _, held in ipairs(found.at.held) do
+  book.set(held, book.value[held] + need)
 end
-if tokens_per_minute > 0 then
-  use('tat_t', token_cost(offer[1] + output * offer[3], tokens_per_minute), token_span)
+if gate.interval > 0 then
+  book.set('tat_r', found.tat)
 end
-local headroom = least > need and least - need or 0
-local expiry_us = now + (expiry < max_hold_life and expiry or max_hold_life)
-local record = pack({
-  attempt, digest, call, epoch, now, expiry_us, need, output,
-  period, period_start, period_end, hour, ARGV[13], ARGV[20], key_field, ARGV[19], ARGV[21],
-  ARGV[FIRST_OFFER + index - 1], ARGV[22], ARGV[12], headroom, would_deny,
+if gate.tokens_per_minute > 0 then
+  local _, tat = take_tokens(offer[1] + output * offer[3])
+  book.set('tat_t', tat or now + gate.token_burst_us) -- above the burst only under `observe`
+end
+local expiry = now + (gate.expiry < span.life and gate.expiry or span.life)
+local headroom = found.least > need and found.least - need or 0
+local record = cmsgpack.pack({ -- in the order of lib/records.lua
+  tonumber(ARGV[16]), ARGV[17], ARGV[18], epoch, now, expiry, need, output,
+  open.period, open.period_start, open.period_end, open.hour, ARGV[13], ARGV[20], ARGV[14], ARGV[19],
+  ARGV[21], ARGV[place], ARGV[22], ARGV[12], headroom, would_deny,
 })
 
 commit()
-if hold_fields == 0 then
-  redis.call('HSET', HOLDS, SENTINEL, '', key, record)
-  redis.call('ZADD', HOLD_DUE, 'inf', SENTINEL, expiry_us, key)
-  redis.call('ZADD', SHARD_DUE, 'LT', 'inf', SENTINEL, expiry_us, uid)
-else
-  redis.call('HSET', HOLDS, key, record)
-  redis.call('ZADD', HOLD_DUE, expiry_us, key)
-  redis.call('ZADD', SHARD_DUE, 'LT', expiry_us, uid)
-end
+-- The account's creation gave both their sentinels.
+redis.call('HSET', key.holds, ARGV[15], record)
+redis.call('ZADD', key.due, expiry, ARGV[15])
+redis.call('ZADD', key.shard_due, 'LT', expiry, uid)
 return {
-  'ADMITTED', now, index, output, need, headroom, expiry_us, period_end, epoch,
-  would_deny, expired_charged, expired_released,
+  'ADMITTED', now, place - 25, output, need, headroom, expiry, open.period_end, epoch,
+  would_deny, book.charged, book.released,
 }

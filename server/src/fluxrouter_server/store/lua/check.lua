@@ -5,21 +5,18 @@
 -- ARGV  1 to 8 as in lib/account.lua, from 9 on as in lib/admission.lua
 --
 -- {'FITS', now, candidate from 1, output tokens, need, headroom before}
--- {'DENIED', …} with the headroom before as last element or -1 where unknown, {'STALE', …}
+-- {'DENIED', …} with the headroom before as a last element, 0 where it was not looked at; {'STALE', …}
 --- @include admission
 
-read_account()
-if not found_gen then
-  return stale(account_gen, plan_gen, catalog_gen)
+local place, reply, output, need
+if refusal then
+  reply = refusal
+else
+  place, reply, output, need = decide()
 end
-local grant
-local reply = deny_by_state()
-if not reply then
-  grant, reply = decide()
-end
-local headroom = least and (least > 0 and least or 0) or -1
-if grant then
-  return {'FITS', now, grant[1], grant[3], grant[4], headroom}
+local headroom = math.max(found.least or 0, 0)
+if place then
+  return {'FITS', now, place - 25, output, need, headroom}
 end
 if reply[1] == 'DENIED' then
   reply[#reply + 1] = headroom

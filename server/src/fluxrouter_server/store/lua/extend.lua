@@ -12,9 +12,10 @@
 --  released}, {'DENIED', …}, {'STALE', …}
 --- @include stale
 --- @include lookup
+--- @include arith
+--- @include levels
 --- @include overdue
 --- @include commit
---- @include levels
 
 local record = find_hold()
 if not record then
@@ -23,74 +24,80 @@ end
 if not may_touch(record) then
   return denied('HOLD_NOT_YOURS')
 end
-if record[STATE] or record[PERIOD] <= get('cl') then
+if record[R.STATE] or record[R.PERIOD] <= book.get('cl') then
   return denied('HOLD_ENDED')
 end
-if not (is_current(ACCOUNT, ARGV[15]) and is_current(PLAN, ARGV[16])) then
+if not (is_current(key.account, ARGV[15]) and is_current(key.plan, ARGV[16])) then
   return stale(ARGV[15], ARGV[16])
 end
 
 -- Admit's checks of the state; the key is the one that the hold was made with.
 local function deny_by_state()
-  local key_field = record[KEY_FIELD]
-  local found = redis.call('HMGET', ACCOUNT, 'flags', key_field)
-  if key_field ~= '' and tonumber(found[2] or 0) <= now then
+  local kept = redis.call('HMGET', key.account, 'flags', record[R.KEY_FIELD])
+  if record[R.KEY_FIELD] ~= '' and tonumber(kept[2] or 0) <= now then
     return denied('API_KEY_INVALID')
   end
-  if tonumber(found[1] or 0) >= 2 then
+  if tonumber(kept[1] or 0) >= 2 then
     return denied('RESOURCE_NOT_FOUND')
   end
-  if found[1] == '1' then
+  if kept[1] == '1' then
     return denied('ACCOUNT_SUSPENDED')
   end
-  if ARGV[19] == '1' and ARGV[18] ~= '1' then
+  if ARGV[19] == '1' and ARGV[18] == '0' then
     return denied('PAYMENT_METHOD_REQUIRED')
   end
+end
+
+-- Enlarges the record where it fits; answers the script's reply.
+local function enlarge(has_more_overdue)
+  local offer, output = cmsgpack.unpack(record[R.OFFER]), tonumber(ARGV[20])
+  if output < record[R.GRANTED] then
+    output = record[R.GRANTED]
+  end
+  local most_output = math.floor(100000000 / offer[3]) -- what can be priced, see arith
+  if output > most_output then
+    local reply = denied('INVALID_REQUEST', 'OUTPUT_TOKENS')
+    reply[8] = most_output
+    return reply
+  end
+  local ending = open_ending()
+  ending.read_counters({record})
+  local more = worst_case(offer, output) - record[R.HELD]
+  local at, caps = ending.levels_of(record), cmsgpack.unpack(ARGV[17])
+  at.hour, at.period_end = record[R.HOUR], record[R.PERIOD_END]
+  for i, level in ipairs(at.names) do
+    at.caps[i] = caps[level] or -1
+  end
+  local least, exact = rooms(at)
+  if more > exact or (more > 0 and more > least and ARGV[18] == '0') then
+    return deny_by_level(at, more, has_more_overdue)
+  end
+  local expiry, last = tonumber(ARGV[21]), record[R.ADMITTED] + span.life
+  if expiry > last then
+    expiry = last
+  end
+  if expiry > record[R.EXPIRE] then
+    record[R.EXPIRE] = expiry
+  end
+  ending.move(record, 0, more)
+  record[R.HELD], record[R.GRANTED] = record[R.HELD] + more, output
+  return {'EXTENDED', now, record[R.HELD], output, record[R.EXPIRE], least > more and least - more or 0,
+    book.charged, book.released}
 end
 
 local reply = deny_by_state()
 if reply then
   return reply
 end
-
 local has_more_overdue = end_overdue()
-if record[EXPIRE] <= now then
-  commit()
-  return denied('HOLD_ENDED')
-end
-read_counters({record})
-
-local offer, caps = unpack_blob(record[OFFER]), unpack_blob(ARGV[17])
-local output = tonumber(ARGV[20])
-if output < record[GRANTED] then
-  output = record[GRANTED]
-end
-if output * offer[3] > MOST_TOKENS then
-  reply = denied('INVALID_REQUEST', 'OUTPUT_TOKENS')
-  reply[8] = floor(MOST_TOKENS / offer[3])
+if record[R.EXPIRE] <= now then
+  reply = denied('HOLD_ENDED')
 else
-  local more = need_of(offer, output) - record[HELD]
-  local levels = levels_of(record)
-  local least, exact = rooms(levels, caps, record[PERIOD], record[HOUR])
-  if more > exact or (more > least and more > 0 and ARGV[18] ~= '1') then
-    reply = deny_by_level(levels, caps, more, record[PERIOD], record[HOUR], record[PERIOD_END], has_more_overdue)
-  else
-    local last = record[ADMITTED] + max_hold_life
-    local expiry = tonumber(ARGV[21])
-    expiry = expiry < last and expiry or last
-    if expiry > record[EXPIRE] then
-      record[EXPIRE] = expiry
-    end
-    move(record, 0, more)
-    record[HELD], record[GRANTED] = record[HELD] + more, output
-    local headroom = least > more and least - more or 0
-    reply = {'EXTENDED', now, record[HELD], output, record[EXPIRE], headroom, expired_charged, expired_released}
-  end
+  reply = enlarge(has_more_overdue)
 end
-
 commit()
 if reply[1] == 'EXTENDED' then
-  redis.call('HSET', HOLDS, key, pack(record))
-  redis.call('ZADD', HOLD_DUE, record[EXPIRE], key)
+  redis.call('HSET', key.holds, request, cmsgpack.pack(record))
+  redis.call('ZADD', key.due, record[R.EXPIRE], request)
 end
 return reply

@@ -7,9 +7,10 @@
 -- ARGV[15]  caps: msgpack {level: cap}, for the headroom that is answered
 -- ARGV[16]  request id, [17] the one call whose hold is meant, '' any
 --
--- {'ENDED', now, 1 where it ended before, record}; {'KEPT', now, record}: another call's, it stays;
--- {'REMEMBERED', now}, {'MISSING', now}: there is no such account, {'DENIED', …}
+-- {'ENDED', …} as in lib/lookup.lua; {'KEPT', …} the same, of another call's hold, which stays;
+-- {'REMEMBERED', now}; {'MISSING', now}: there is no such account; {'DENIED', …}
 --- @include lookup
+--- @include ending
 --- @include commit
 
 local call = ARGV[17]
@@ -19,36 +20,38 @@ if record then
   if not may_touch(record) then
     return denied('HOLD_NOT_YOURS')
   end
-  if record[STATE] then
-    return {'ENDED', now, 1, pack(record)}
+  if record[R.STATE] then
+    return receipt('ENDED', record, 1)
   end
-  if call ~= '' and record[CALL] ~= call then
-    return {'KEPT', now, pack(record)}
+  if call ~= '' and record[R.CALL] ~= call then
+    return receipt('KEPT', record, 0)
   end
-  recall_current({key})
-  read_counters({record})
-  conclude(key, record, RELEASED, 'release', 0, 0, unpack_blob(ARGV[15]))
+  local ending = open_ending()
+  ending.read_counters({record})
+  ending.conclude(request, record, {
+    state = 'released', kind = 'release', cost = 0, billed = 0, caps = cmsgpack.unpack(ARGV[15]),
+  })
   commit()
-  return {'ENDED', now, 0, pack(record)}
+  return receipt('ENDED', record, 0)
 end
 
 if born_epoch then
   return absence()
 end
-if redis.call('HEXISTS', ACCOUNT, 'gen') == 0 then
+if redis.call('HEXISTS', key.account, 'gen') == 0 then
   return {'MISSING', now}
 end
-local current, older = recall(key)
-local function is_refusal(other)
-  return other[ATTEMPT] == attempt and other[STATE] == NEVER and other[CALL] == call
+
+local function is_refused(other)
+  return other[R.ATTEMPT] == attempt and other[R.STATE] == 'never' and other[R.CALL] == call
 end
+local attempts = book.tombs[request]
 -- So many endings refuse every further attempt by themselves.
-if not find_in(current, older, is_refusal) and #current < MOST_ATTEMPTS then
-  local refusal = {
+if not tombs.find(attempts, {}, is_refused) and #attempts < MOST_ATTEMPTS then
+  tombs.remember(request, { -- in the order of lib/records.lua
     attempt, '', call, epoch, now, 0, 0, 0, 0, 0, 0, 0, '', ARGV[13], '', ARGV[16], '', '', '', '', 0, '',
-    NEVER, now, 0, 0, 0, 0, 0, 0, 0,
-  }
-  remember(key, refusal)
+    'never', now, 0, 0, 0, 0, 0, 0, 0,
+  })
   commit()
 end
 return {'REMEMBERED', now}

@@ -8,9 +8,11 @@
 -- ARGV[18]  alerts: msgpack [percent, amount, …] ascending
 -- ARGV[19]  input, [20] cached input, [21] cache write, [22] output and [23] reasoning tokens
 --
--- {'ENDED', now, 1 where it was given before, record}, {'DENIED', …}, {'STALE', …}
+-- {'ENDED', …} as in lib/lookup.lua, {'DENIED', …}, {'STALE', …}
 --- @include stale
 --- @include lookup
+--- @include arith
+--- @include ending
 --- @include commit
 
 local record = find_hold()
@@ -20,33 +22,39 @@ end
 if not may_touch(record) then
   return denied('HOLD_NOT_YOURS')
 end
-if record[STATE] == SETTLED then
-  return {'ENDED', now, 1, pack(record)}
+if record[R.STATE] == 'settled' then
+  return receipt('ENDED', record, 1)
 end
-if not (is_current_or_gone(ACCOUNT, ARGV[15]) and is_current_or_gone(PLAN, ARGV[16])) then
+
+-- Where a document is gone there is nothing newer to refresh to, and a settlement must not be lost.
+local function is_current_or_gone(document, known)
+  local kept = redis.call('HMGET', document, 'gen', 'doc')
+  return kept[1] == known or not kept[1] or kept[2] == ''
+end
+if not (is_current_or_gone(key.account, ARGV[15]) and is_current_or_gone(key.plan, ARGV[16])) then
   return stale(ARGV[15], ARGV[16])
 end
-if not record[STATE] then
-  recall_current({key})
-end
-read_counters({record})
 
+local ending = open_ending()
+ending.read_counters({record})
 local tokens = {}
 for i = 1, 5 do
   tokens[i] = tonumber(ARGV[18 + i])
 end
-local offer, caps = unpack_blob(record[OFFER]), unpack_blob(ARGV[17])
+local offer, caps = cmsgpack.unpack(record[R.OFFER]), cmsgpack.unpack(ARGV[17])
 local cost = price(tokens[1], offer[4], tokens[2], offer[5], tokens[3], offer[6], tokens[4], offer[7])
--- Whatever it frees or was charged is its own; beyond that it takes what every level has left.
-local most = record[STATE] and record[BILLED] or record[HELD]
-if record[PERIOD] > get('cl') then
-  most = most + least_room(record, caps)
-elseif not record[STATE] then
-  most = 0
+-- What it still holds or was charged is its own; beyond that it takes what every level has left.
+local most = record[R.STATE] and record[R.BILLED] or record[R.HELD]
+if ending.is_open(record) then
+  most = most + ending.least_room(record, caps)
+elseif not record[R.STATE] then
+  most = 0 -- the period was closed under it, and with it the counters that it could be charged to
 end
-local billed = cost < most and cost or most
-conclude(key, record, SETTLED, record[STATE] and 'correction' or 'settlement', cost, billed, caps,
-  unpack_blob(ARGV[18]), tokens)
+ending.conclude(request, record, {
+  state = 'settled', kind = record[R.STATE] and 'correction' or 'settlement',
+  cost = cost, billed = cost < most and cost or most,
+  caps = caps, alerts = cmsgpack.unpack(ARGV[18]), tokens = tokens,
+})
 
 commit()
-return {'ENDED', now, 0, pack(record)}
+return receipt('ENDED', record, 0)

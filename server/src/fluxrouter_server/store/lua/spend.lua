@@ -12,24 +12,25 @@
 --- @include stale
 --- @include periods
 
-local is_fresh = is_current(ACCOUNT, ARGV[9]) and is_current(PLAN, ARGV[10]) and is_current(CATALOG, ARGV[11])
-if not is_fresh then
-  return stale(ARGV[9], ARGV[10], ARGV[11])
+local is_fresh = is_current(key.account, ARGV[9]) and is_current(key.plan, ARGV[10])
+  and is_current(key.catalog, ARGV[11])
+if is_fresh then
+  book.read({'pid', 'pstart', 'pend', 'cl'})
 end
-read_fields({'pid', 'pstart', 'pend', 'cl'})
-if not open_period(tonumber(ARGV[13]), tonumber(ARGV[14])) then
+if not is_fresh or not open.find_period(tonumber(ARGV[13]), tonumber(ARGV[14])) then
   return stale(ARGV[9], ARGV[10], ARGV[11])
 end
 
-local levels = unpack_blob(ARGV[12])
-local names = {'abs:' .. period, 'inc:' .. period}
+local levels = cmsgpack.unpack(ARGV[12])
+local names = {'abs:' .. open.period, 'inc:' .. open.period}
 for i = 1, #levels, 2 do
-  names[i + 2], names[i + 3] = counters(levels[i], period, hour)
+  names[i + 2], names[i + 3] = counters(levels[i], open.period, open.hour)
 end
-read_fields(names)
-local in_flight = redis.call('HLEN', HOLDS)
-local reply = {'SPEND', now, period_start, period_end, value[names[1]], value[names[2]], in_flight > 0 and in_flight - 1 or 0}
-for i = 3, #names do
-  reply[i + 5] = value[names[i]]
+book.read(names)
+local holds = redis.call('HLEN', key.holds)
+local reply = {'SPEND', now, open.period_start, open.period_end}
+for i = 1, #names do
+  reply[i + 4 + (i > 2 and 1 or 0)] = book.value[names[i]]
 end
+reply[7] = holds > 0 and holds - 1 or 0
 return reply

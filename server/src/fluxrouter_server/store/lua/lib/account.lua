@@ -6,18 +6,24 @@
 -- ARGV[4]  uid
 -- ARGV[5]  bucket of tombstones that KEYS[7] is, else the script ends with {'BUCKET', now, bucket}
 -- ARGV[6]  replay window, ARGV[7] max hold life, ARGV[8] late window, all in µs
+--
+-- How these libraries are written, because it decides what a script costs: Lua makes every closure
+-- anew in each run, and each local that a closure captures is looked up in a list of all captured
+-- ones. With sixty closures over a hundred locals that took 35 µs, more than the decision. So what
+-- is shared lies in few tables, and what most runs don't need is made inside an `open_…` function.
 --- @include context
---- @include arith
---- @include records
-local META, ACCOUNT, HOLDS, HOLD_DUE, SHARD_DUE, LEDGER = KEYS[1], KEYS[2], KEYS[3], KEYS[4], KEYS[5], KEYS[6]
-local TOMBS, OLDER_TOMBS = KEYS[7], KEYS[8]
-local SENTINEL = '~'
 local HOUR_US = 3600000000
+local MOST_MONEY = 9007199254740992 -- up to here doubles count exactly, whatever a cap says
 local uid = ARGV[4]
-local replay_window, max_hold_life, late_window = tonumber(ARGV[6]), tonumber(ARGV[7]), tonumber(ARGV[8])
+local span = {replay = tonumber(ARGV[6]), life = tonumber(ARGV[7]), late = tonumber(ARGV[8])}
+local key = {
+  meta = KEYS[1], account = KEYS[2], holds = KEYS[3], due = KEYS[4], shard_due = KEYS[5],
+  ledger = KEYS[6], tombs = KEYS[7], older_tombs = KEYS[8],
+  document = KEYS[9], plan = KEYS[10], catalog = KEYS[11],
+}
 
 -- A bucket never goes back, or a clock that is set back would hide what ended before it was.
-local bucket = floor(now / replay_window)
+local bucket = math.floor(now / span.replay)
 if top_bucket > bucket then
   bucket = top_bucket
 end
@@ -25,48 +31,51 @@ if bucket ~= tonumber(ARGV[5]) then
   return {'BUCKET', now, bucket}
 end
 
-local value = {} -- numbers by field of the account's hash, 0 where it has none
-local is_absent = {} -- true by field that the hash has not
-local changed, changes = {}, 0 -- names of changed fields, in order and as a set
-local blobs = {} -- texts to write by field
-local dropped = {} -- names of fields to delete
+local book = {
+  value = {}, -- numbers by field of the account's hash, 0 where it has none
+  absent = {}, -- true by field that the hash has not
+  changed = {}, -- names of changed fields: in order, and as a set
+  blobs = {}, -- texts to write by field
+  dropped = {}, -- names of fields to delete
+  ended = {}, -- request keys of live holds that end here
+  tombs = {}, -- ended attempts by request key, as the current bucket has them or will have them
+  buried = {}, -- request keys whose attempts are to be written: in order, and as a set
+  entries = {}, -- packed ledger entries to append, in order
+  charged = 0, -- holds that end here by their expiry and are charged
+  released = 0, -- the same, given back
+}
 
-local function read_fields(names)
-  local found = redis.call('HMGET', ACCOUNT, unpack(names))
+function book.read(names)
+  local found = redis.call('HMGET', key.account, unpack(names))
+  local value = book.value
   for i = 1, #names do
     local name = names[i]
     if found[i] then
       value[name] = tonumber(found[i])
     else
       value[name] = 0
-      is_absent[name] = true
+      book.absent[name] = true
     end
   end
 end
 
-local function get(name)
-  if not value[name] then
-    read_fields({name})
+function book.get(name)
+  if not book.value[name] then
+    book.read({name})
   end
-  return value[name]
+  return book.value[name]
 end
 
-local function set(name, number)
+function book.set(name, number)
+  local changed = book.changed
   if not changed[name] then
     changed[name] = true
-    changes = changes + 1
-    changed[changes] = name
+    changed[#changed + 1] = name
   end
-  value[name] = number
+  book.value[name] = number
 end
 
-local function add(name, amount)
-  if amount ~= 0 then
-    set(name, get(name) + amount)
-  end
-end
-
--- Names the settled and held counter of a level, for a hold of that period and hour.
+-- The settled and the held counter of a level, for a hold of that period and hour.
 local function counters(level, period, hour)
   if level == 'H' then
     return 's:H' .. hour, 'h:H' .. hour
@@ -74,18 +83,8 @@ local function counters(level, period, hour)
   return 's:' .. period .. ':' .. level, 'h:' .. period .. ':' .. level
 end
 
--- The least room on a level that leaves arithmetic exact, whatever its cap.
-local function room_of(cap, settled, held)
-  if not cap or cap < 0 then
-    cap = MOST_MONEY
-  end
-  return cap - settled - held
-end
-
-local expired_charged, expired_released = 0, 0 -- holds that end in this script by their expiry
-
 -- {'DENIED', now, reason, detail for people, µs until a retry is worth it or -1, holds ended by
--- expiry and charged, and released; then the reason's own figures}
+-- expiry and charged, and released}; then the reason's own figures
 local function denied(reason, detail, wait)
-  return {'DENIED', now, reason, detail or '', wait or -1, expired_charged, expired_released}
+  return {'DENIED', now, reason, detail or '', wait or -1, book.charged, book.released}
 end

@@ -1,42 +1,45 @@
 -- The one write phase: nothing before it writes, and nothing in it can fail.
---- @include ending
-local EXPIRY_SLACK_MS = 60000
+--- @include account
 
 -- Writes counters, tombstones and entries, and takes ended holds out.
 local function commit()
-  if #ended_keys > 0 then
-    redis.call('HDEL', HOLDS, unpack(ended_keys))
-    redis.call('ZREM', HOLD_DUE, unpack(ended_keys))
+  if #book.ended > 0 then
+    redis.call('HDEL', key.holds, unpack(book.ended))
+    redis.call('ZREM', key.due, unpack(book.ended))
   end
-  if changes > 0 or next(blobs) then
-    local words = {}
-    for i = 1, changes do
-      words[2 * i - 1], words[2 * i] = changed[i], value[changed[i]]
-    end
-    for name, text in pairs(blobs) do
-      words[#words + 1] = name
-      words[#words + 1] = text
-    end
-    redis.call('HSET', ACCOUNT, unpack(words))
+
+  local words = {}
+  for i, name in ipairs(book.changed) do
+    words[2 * i - 1], words[2 * i] = name, book.value[name]
   end
-  if #dropped > 0 then
-    redis.call('HDEL', ACCOUNT, unpack(dropped))
+  for name, text in pairs(book.blobs) do
+    words[#words + 1] = name
+    words[#words + 1] = text
   end
-  if rewrites > 0 then
-    local words = {}
-    for i = 1, rewrites do
-      words[2 * i - 1], words[2 * i] = tomb_field(rewritten[i]), pack(ended[rewritten[i]])
+  if #words > 0 then
+    redis.call('HSET', key.account, unpack(words))
+  end
+  if #book.dropped > 0 then
+    redis.call('HDEL', key.account, unpack(book.dropped))
+  end
+
+  if #book.buried > 0 then
+    words = {'~', ''}
+    for i, request in ipairs(book.buried) do
+      words[2 * i + 1], words[2 * i + 2] = uid .. '/' .. request, cmsgpack.pack(book.tombs[request])
     end
-    redis.call('HSET', TOMBS, SENTINEL, '', unpack(words))
+    redis.call('HSET', key.tombs, unpack(words))
     if bucket > top_bucket then
-      redis.call('HSET', META, 'bucket', bucket)
+      redis.call('HSET', key.meta, 'bucket', bucket)
       if not is_simulated then
-        -- Read until the end of the next bucket.
-        redis.call('PEXPIREAT', TOMBS, ceil((bucket + 2) * replay_window / 1000) + EXPIRY_SLACK_MS)
+        -- It is read until the end of the next bucket; a minute more does no harm.
+        local end_ms = math.ceil((bucket + 2) * span.replay / 1000) + 60000
+        redis.call('PEXPIREAT', key.tombs, end_ms)
       end
     end
   end
-  for i = 1, #entries do
-    redis.call('XADD', LEDGER, '*', 'e', entries[i])
+
+  for _, entry in ipairs(book.entries) do
+    redis.call('XADD', key.ledger, '*', 'e', entry)
   end
 end

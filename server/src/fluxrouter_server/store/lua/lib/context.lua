@@ -6,8 +6,7 @@
 -- ARGV[3]  now in µs; '' on a store with the real clock, whose own time is taken
 --
 -- Ends the script with {'LOST', marker found}, {'LAYOUT', version found} or {'CLOCK', clock found}.
--- Provides: now (µs), epoch, top_bucket, is_simulated, and math functions as locals.
-local floor, ceil, fmod = math.floor, math.ceil, math.fmod
+-- Provides: now (µs), epoch, top_bucket, is_simulated.
 local meta = redis.call('HMGET', KEYS[1], 'layout', 'marker', 'epoch', 'clock', 'bucket')
 if not meta[1] then
   return {'LOST', ''}

@@ -1,44 +1,39 @@
 -- Ends holds whose time is over, as the plan that is stamped on each says.
 --- @include ending
-local MOST_OVERDUE = 256 -- of one account in one script: some 5 ms of the store's time
-local stray_keys = {} -- in the due-set without a hold
 
--- Answers whether there are more than one script may end.
+-- Ends up to 256 (some 5 ms of the store's time); answers whether there are more, and how many
+-- request keys were due.
 local function end_overdue()
-  local keys = redis.call('ZRANGEBYSCORE', HOLD_DUE, '-inf', now, 'LIMIT', 0, MOST_OVERDUE + 1)
-  if #keys == 0 then
-    return false
+  local most = 256
+  local count = redis.call('ZCOUNT', key.due, '-inf', now)
+  if count == 0 then
+    return false, 0
   end
-  local has_more = #keys > MOST_OVERDUE
-  if has_more then
-    keys[#keys] = nil
-  end
-  local found = redis.call('HMGET', HOLDS, unpack(keys))
-  local due, records = {}, {}
-  for i = 1, #keys do
-    if found[i] then
-      due[#due + 1] = keys[i]
-      records[#records + 1] = unpack_blob(found[i])
-    else
-      stray_keys[#stray_keys + 1] = keys[i]
+  local has_more = count > most
+  local requests = redis.call('ZRANGEBYSCORE', key.due, '-inf', now, 'LIMIT', 0, most)
+  local R, ending, due, records = record_indices(), open_ending(), {}, {}
+  for i, text in ipairs(redis.call('HMGET', key.holds, unpack(requests))) do
+    -- A request key without a hold does no harm; `expire` takes it out.
+    if text then
+      due[#due + 1] = requests[i]
+      records[#records + 1] = cmsgpack.unpack(text)
     end
   end
   if #due == 0 then
-    return has_more
+    return has_more, #requests
   end
-  read_counters(records)
-  recall_current(due)
-  for i = 1, #due do
-    local record = records[i]
-    local charges = unpack_blob(record[TERMS])[5] == 1
+  ending.read_counters(records)
+  open_tombs().recall_current(due)
+  for i, record in ipairs(records) do
     -- The counters of a period that was closed under a live hold are gone: nothing can be charged.
-    if charges and record[PERIOD] > get('cl') then
-      expired_charged = expired_charged + 1
-      conclude(due[i], record, EXPIRED_CHARGED, 'expiry', record[HELD], record[HELD])
+    if ending.is_open(record) and cmsgpack.unpack(record[R.TERMS])[5] == 1 then
+      local held = record[R.HELD]
+      ending.conclude(due[i], record, {state = 'expired-charged', kind = 'expiry', cost = held, billed = held})
+      book.charged = book.charged + 1
     else
-      expired_released = expired_released + 1
-      conclude(due[i], record, EXPIRED_RELEASED, 'expiry', 0, 0)
+      ending.conclude(due[i], record, {state = 'expired-released', kind = 'expiry', cost = 0, billed = 0})
+      book.released = book.released + 1
     end
   end
-  return has_more
+  return has_more, #requests
 end

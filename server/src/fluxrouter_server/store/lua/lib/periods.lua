@@ -1,56 +1,54 @@
 -- The open period, and the hour, of what is admitted now (docs/protocol.md §5, §6).
---- @include ending
-local period, period_start, period_end -- what new holds count against
-local hour = floor(now / HOUR_US)
+--- @include account
+local open = {hour = math.floor(now / HOUR_US)} -- also period (its number), period_start, period_end
 
 -- Finds or opens the period that is open now; answers false where the proposal fits no better.
+-- Needs pid, pstart, pend and cl to have been read.
 --
 -- The open period is used until its end, even if the clock is set back before its start. A period
 -- that is closed has ended for good: its counters are gone, so a clock that is set back into it must
 -- not find it open, and empty.
-local function open_period(proposed_start, proposed_end)
-  local open_end = get('pend')
-  period = get('pid')
-  if period > 0 and now < open_end and period > get('cl') then
-    period_start, period_end = get('pstart'), open_end
+function open.find_period(proposed_start, proposed_end)
+  local value = book.value
+  local number, open_end = value.pid, value.pend
+  local is_closed = number <= value.cl
+  if not is_closed and now < open_end then
+    open.period, open.period_start, open.period_end = number, value.pstart, open_end
     return true
   end
   if now < proposed_start or now >= proposed_end or proposed_start < open_end then
     return false
   end
-  if period > get('cl') then
-    local old = redis.call('HGET', ACCOUNT, 'old')
-    old = old and unpack_blob(old) or {}
+  if not is_closed then
+    local old = redis.call('HGET', key.account, 'old')
+    old = old and cmsgpack.unpack(old) or {}
     local n = #old
-    old[n + 1], old[n + 2], old[n + 3] = period, get('pstart'), open_end
-    blobs.old = pack(old)
+    old[n + 1], old[n + 2], old[n + 3] = number, value.pstart, open_end
+    book.blobs.old = cmsgpack.pack(old)
   end
-  period, period_start, period_end = period + 1, proposed_start, proposed_end
-  set('pid', period)
-  set('pstart', period_start)
-  set('pend', period_end)
+  open.period, open.period_start, open.period_end = number + 1, proposed_start, proposed_end
+  book.set('pid', number + 1)
+  book.set('pstart', proposed_start)
+  book.set('pend', proposed_end)
   return true
 end
 
 -- Lists the hour as one that has counters, and drops those of hours that nothing can touch any more.
-local function open_hour()
-  if not is_absent['h:H' .. hour] then
-    return
-  end
-  local text = redis.call('HGET', ACCOUNT, 'hours')
-  local hours, kept = text and unpack_blob(text) or {}, {}
-  for i = 1, #hours do
-    local settled, held = counters('H', 0, hours[i])
-    if (hours[i] + 1) * HOUR_US + max_hold_life + late_window > now or get(held) ~= 0 then
-      kept[#kept + 1] = hours[i]
+function open.start_hour()
+  local text = redis.call('HGET', key.account, 'hours')
+  local hours, kept = text and cmsgpack.unpack(text) or {}, {}
+  for _, hour in ipairs(hours) do
+    local settled, held = counters('H', 0, hour)
+    if (hour + 1) * HOUR_US + span.life + span.late > now or book.get(held) ~= 0 then
+      kept[#kept + 1] = hour
     else
-      dropped[#dropped + 1] = settled
-      dropped[#dropped + 1] = held
+      book.dropped[#book.dropped + 1] = settled
+      book.dropped[#book.dropped + 1] = held
     end
   end
-  kept[#kept + 1] = hour
-  blobs.hours = pack(kept)
-  set('s:H' .. hour, 0)
-  set('h:H' .. hour, 0)
-  is_absent['h:H' .. hour] = nil
+  kept[#kept + 1] = open.hour
+  book.blobs.hours = cmsgpack.pack(kept)
+  local settled, held = counters('H', 0, open.hour)
+  book.set(settled, 0)
+  book.set(held, 0)
 end

@@ -4,27 +4,20 @@
 -- is read here and written only with a hold, so a denied request uses up nothing. It never lies more
 -- than a whole burst ahead, so a clock that was set back costs at most one burst of waiting.
 --- @include account
-local function arrival(field, span)
-  local tat = get(field)
+
+-- How long to wait until `cost` µs of a rate with a burst of `burst` µs are free (0 where they are),
+-- and the TAT with them. For one request, cost is the interval between two, and a positive wait is
+-- `tat − now > interval × (burst − 1)`.
+local function take(field, cost, burst)
+  local tat, latest = book.value[field], now + burst
   if tat < now then
-    return now
+    tat = now
+  elseif tat > latest then
+    tat = latest
   end
-  return tat > now + span and now + span or tat
-end
-
--- How long to wait until `cost` µs of a rate with a burst of `span` µs are free: 0 where they are.
--- For one request, cost = interval and span = interval × burst: `tat − now > interval × (burst − 1)`.
-local function wait_for(field, cost, span)
-  local wait = arrival(field, span) - now + cost - span
-  return wait > 0 and wait or 0
-end
-
-local function use(field, cost, span)
-  local tat = arrival(field, span) + cost
-  set(field, tat > now + span and now + span or tat)
-end
-
-local MINUTE_US = 60000000
-local function token_cost(tokens, per_minute)
-  return ceil(tokens * MINUTE_US / per_minute)
+  tat = tat + cost
+  if tat > latest then
+    return tat - latest, latest
+  end
+  return 0, tat
 end
