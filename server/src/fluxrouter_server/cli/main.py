@@ -6,6 +6,7 @@ from pathlib import Path
 import click
 
 from fluxrouter_server.cli.decisions import check, release, route, settle
+from fluxrouter_server.cli.doctor import doctor
 from fluxrouter_server.cli.keys import credentials, keys
 from fluxrouter_server.cli.resources import apply, delete, get
 from fluxrouter_server.cli.serve import serve_command
@@ -74,6 +75,7 @@ for _command in (
     check,
     credentials,
     delete,
+    doctor,
     get,
     keys,
     release,

@@ -1,7 +1,9 @@
 """`fluxrouter serve`: runs a server in the foreground."""
 
 import os
+import sys
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import click
@@ -60,7 +62,8 @@ def _announce(settings: Settings, listening: Listening) -> None:
         click.echo(f"Its data is in {settings.data_dir}")
     if listening.api_key is None:
         return
-    server = f"fluxrouter --server {listening.grpc}"
+    command = sys.argv[0] if Path(sys.argv[0]).name == "fluxrouter" else "fluxrouter"
+    server = f"{command} --server {listening.grpc}"
     click.echo(
         f"""
 Try it from another terminal:

@@ -1,0 +1,106 @@
+"""`fluxrouter doctor`: what is wrong with a set-up, and how to mend it."""
+
+import asyncio
+import json
+import os
+from collections.abc import Sequence
+from dataclasses import asdict
+
+import click
+import grpc
+from grpc_health.v1 import health_pb2
+
+from fluxrouter_server.bootstrap.doctor import examine_store, reinitialise_store
+from fluxrouter_server.cli.exits import Exit
+from fluxrouter_server.cli.output import output_option, print_table
+from fluxrouter_server.cli.session import Session
+from fluxrouter_server.services.ports.errors import StoreError
+from fluxrouter_server.settings import SettingsError, read_settings
+from fluxrouter_server.store.diagnosis import Finding
+from fluxrouter_server.telemetry.logs import LogFormat, LogLevel, set_up_logs
+
+_HEALTH_SECONDS = 2.0
+
+
+@click.command()
+@click.option("--store", help="URL of an external store; default: the embedded one.")
+@click.option("--data-dir", help="Directory of the embedded store, as for serve.")
+@click.option("--simulated-clock", help="Clock file of a store made with a simulated clock.")
+@click.option(
+    "--reinitialize",
+    is_flag=True,
+    help="Begin anew on a store that lost its data: every counter starts at zero.",
+)
+@click.option("--yes", is_flag=True, help="Do not ask before --reinitialize.")
+@output_option
+@click.pass_obj
+def doctor(
+    session: Session,
+    /,
+    *,
+    store: str | None,
+    data_dir: str | None,
+    simulated_clock: str | None,
+    reinitialize: bool,
+    yes: bool,
+    output: str,
+) -> None:
+    """Check the store and the server, and say how to mend what is wrong. Exits 1 if anything is."""
+    given = {"store": store, "data_dir": data_dir, "simulated_clock": simulated_clock}
+    try:
+        settings = read_settings(given, os.environ)
+        set_up_logs(LogFormat.AUTO, LogLevel.ERROR)  # findings say it in order
+        if reinitialize:
+            if not yes:
+                click.confirm(
+                    "All counters, accounts, plans and keys in the store are given up. Go on?",
+                    abort=True,
+                )
+            epoch = asyncio.run(reinitialise_store(settings))
+            click.echo(
+                f"The store begins anew, epoch {epoch}. Apply your plans and accounts again."
+            )
+            return
+        findings = [*asyncio.run(examine_store(settings)), _server(session)]
+    except (SettingsError, StoreError) as error:
+        raise click.ClickException(str(error)) from error
+    _print(findings, output)
+    if not all(finding.ok for finding in findings):
+        raise SystemExit(Exit.FAILED)
+
+
+def _server(session: Session) -> Finding:
+    """Asks the server for its health; that none runs is worth knowing, and no problem."""
+    check = session.channel.unary_unary(
+        "/grpc.health.v1.Health/Check",
+        request_serializer=health_pb2.HealthCheckRequest.SerializeToString,
+        response_deserializer=health_pb2.HealthCheckResponse.FromString,
+    )
+    try:
+        answer = check(health_pb2.HealthCheckRequest(), timeout=_HEALTH_SECONDS)
+    except grpc.RpcError:
+        return Finding("server", ok=True, problem=f"nobody answers at {session.server}")
+    if answer.status == health_pb2.HealthCheckResponse.SERVING:
+        return Finding("server", ok=True, problem=f"serving at {session.server}")
+    return Finding(
+        "server",
+        ok=False,
+        problem=f"{session.server} is up, but not serving",
+        remedy="mend the store first; see the server's log and /readyz",
+    )
+
+
+def _print(findings: Sequence[Finding], output: str) -> None:
+    if output == "json":
+        click.echo(json.dumps({"findings": [asdict(finding) for finding in findings]}, indent=2))
+        return
+    print_table(
+        ("CHECK", "STATE", "WHAT"),
+        [
+            (finding.name, "ok" if finding.ok else "PROBLEM", finding.problem)
+            for finding in findings
+        ],
+    )
+    for finding in findings:
+        if not finding.ok and finding.remedy:
+            click.echo(f"\n{finding.name}: {finding.remedy}")
