@@ -17,6 +17,7 @@ from fluxrouter_server.domain.denials import Denial
 from fluxrouter_server.services.callers import Caller, Scope
 
 __all__ = [
+    "HOT_SERVICES",
     "SERVICES",
     "Access",
     "AnyMethod",
@@ -40,6 +41,8 @@ SERVICES: Final = tuple(
     )
 )
 _ROUTER, _METERING, _CAP, _CONTROL = SERVICES
+#: Those that are called for each request of an account's, so that their cost counts.
+HOT_SERVICES: Final = (_ROUTER, _METERING, _CAP)
 
 
 @dataclass(frozen=True, slots=True)

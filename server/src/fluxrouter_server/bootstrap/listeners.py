@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, replace
 
 import grpc
@@ -10,12 +10,13 @@ import structlog
 from grpc import aio
 
 from fluxrouter_server.api.methods import SERVICES, method_table
-from fluxrouter_server.bootstrap.stores import Stores
-from fluxrouter_server.bootstrap.use_cases import UseCases, build_apis
+from fluxrouter_server.bootstrap.core import Core
+from fluxrouter_server.bootstrap.use_cases import build_apis
+from fluxrouter_server.bootstrap.workers import Front, open_front, private_directory
 from fluxrouter_server.settings import Address, Settings
 from fluxrouter_server.telemetry.http_port import HttpPort
-from fluxrouter_server.telemetry.metrics import ServerMetrics
-from fluxrouter_server.transport.call_pipeline import CallPipeline
+from fluxrouter_server.telemetry.merged_metrics import merged
+from fluxrouter_server.transport.choice import Chosen
 from fluxrouter_server.transport.drain import Drain
 from fluxrouter_server.transport.grpc_aio import (
     GrpcOptions,
@@ -42,49 +43,79 @@ class Ports:
 
 
 @asynccontextmanager
-async def open_ports(
-    settings: Settings, stores: Stores, use_cases: UseCases, *, metrics: ServerMetrics, drain: Drain
-) -> AsyncIterator[Ports]:
+async def open_ports(settings: Settings, core: Core, chosen: Chosen) -> AsyncIterator[Ports]:
     """Listens, and on leaving drains: not ready, a pause, no new calls, and the last ones' answers.
 
     Raises:
         ListenError: an address is taken, or is not this machine's.
         TlsError: the certificate's files cannot be used.
+        WorkerFailed: an Envoy worker did not come up.
     """
-    health = Health(SERVICES, store_problem=stores.problem, drain=drain)
-    pipeline = CallPipeline(
-        authenticator=use_cases.authenticator,
-        stats=metrics.call_stats,
-        drain=drain,
-        max_message_bytes=settings.max_message_bytes,
+    health = Health(SERVICES, store_problem=core.stores.problem, drain=core.drain)
+    server = build_server(
+        [
+            *call_handlers(method_table(build_apis(core.use_cases, core.stores)), core.pipeline),
+            health.handler(),
+            *reflection_handlers(SERVICES, core.drain),
+        ],
+        GrpcOptions(settings.max_message_bytes, reuse_port=settings.reuse_port),
     )
-    methods = method_table(build_apis(use_cases, stores))
-    handlers = [
-        *call_handlers(methods, pipeline),
-        health.handler(),
-        *reflection_handlers(SERVICES, drain),
-    ]
-    options = GrpcOptions(settings.max_message_bytes, reuse_port=settings.reuse_port)
-    server = build_server(handlers, options)
+    async with AsyncExitStack() as stack:
+        if chosen.programs is None:
+            address = _listen_directly(server, settings)
+            await server.start()
+            stack.push_async_callback(server.stop, None)
+            front = None
+        else:
+            directory = stack.enter_context(private_directory())
+            rest = directory / "grpc.sock"
+            listen(server, str(Address(path=str(rest))), None)
+            await server.start()
+            stack.push_async_callback(server.stop, None)
+            front = await stack.enter_async_context(
+                open_front(
+                    settings, core.stores, chosen.programs, directory=directory, rest_socket=rest
+                )
+            )
+            address = front.address
+        http = _http_port(core, health, front)
+        metrics_port = await _start_http(http, settings.metrics_listen)
+        stack.push_async_callback(http.stop)
+        try:
+            yield Ports(address, replace(settings.metrics_listen, port=metrics_port))
+        finally:
+            await _drain(server, front, settings, core.drain)
+
+
+def _listen_directly(server: aio.Server, settings: Settings) -> Address:
     port = listen(server, str(settings.listen), _credentials(settings))
-    http = HttpPort(exposition=metrics.exposition, not_ready=health.problem)
-    metrics_port = await _start_http(http, settings.metrics_listen)
-    await server.start()
-    try:
-        yield Ports(
-            replace(settings.listen, port=port if settings.listen.host else 0),
-            replace(settings.metrics_listen, port=metrics_port),
-        )
-    finally:
-        await _drain(server, settings, drain)
-        await http.stop()
+    return replace(settings.listen, port=port if settings.listen.host else 0)
 
 
-async def _drain(server: aio.Server, settings: Settings, drain: Drain) -> None:
+def _http_port(core: Core, health: Health, front: Front | None) -> HttpPort:
+    async def own_exposition() -> bytes:
+        return core.metrics.exposition()
+
+    if front is None:
+        return HttpPort(exposition=own_exposition, not_ready=health.problem)
+    supervisor = front.supervisor
+
+    async def exposition() -> bytes:
+        return merged([core.metrics.exposition(), *await supervisor.metrics()])
+
+    def not_ready() -> str | None:
+        return health.problem() or supervisor.problem()
+
+    return HttpPort(exposition=exposition, not_ready=not_ready)
+
+
+async def _drain(server: aio.Server, front: Front | None, settings: Settings, drain: Drain) -> None:
     drain.begin()
     _log.info("draining", pause_seconds=settings.drain_pause_seconds)
     try:
         await asyncio.sleep(settings.drain_pause_seconds)
+        if front is not None:  # first, because it passes calls on to the server
+            await front.supervisor.drain(settings.drain_grace_seconds)
         await server.stop(settings.drain_grace_seconds)
     except asyncio.CancelledError:
         await server.stop(None)

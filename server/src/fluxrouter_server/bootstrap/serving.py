@@ -3,39 +3,26 @@
 import asyncio
 import json
 import os
-from collections.abc import AsyncIterator, Callable, Iterator, Sequence
-from contextlib import asynccontextmanager, contextmanager
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
-from importlib.metadata import version
-from typing import Final
 
-import grpc
 import structlog
 
-from fluxrouter_server.bootstrap.credentials_file import read_credentials_file
+from fluxrouter_server.bootstrap.core import open_core
 from fluxrouter_server.bootstrap.examples import apply_examples, example_key
-from fluxrouter_server.bootstrap.exposure import allows_local, require_closed
 from fluxrouter_server.bootstrap.listeners import open_ports
 from fluxrouter_server.bootstrap.private_files import write_private
 from fluxrouter_server.bootstrap.signals import StopSignals
-from fluxrouter_server.bootstrap.stores import Stores, keep_running, open_stores
-from fluxrouter_server.bootstrap.use_cases import UseCases, build_use_cases
-from fluxrouter_server.domain.holds import HoldState
-from fluxrouter_server.services.ports.documents import CredentialRecord
-from fluxrouter_server.services.ports.telemetry import Counter
-from fluxrouter_server.services.recurring import Recurring
+from fluxrouter_server.bootstrap.stores import Stores, keep_running
+from fluxrouter_server.bootstrap.use_cases import UseCases
 from fluxrouter_server.settings import Settings
-from fluxrouter_server.telemetry.metrics import Gauge, ServerMetrics
+from fluxrouter_server.transport.choice import TransportKind, choose_transport
 from fluxrouter_server.transport.drain import Drain
 
 __all__ = ["Listening", "serve"]
 
 _log = structlog.get_logger(__name__)
-
-#: How soon a store that was fenced and mended is used again.
-_LAYOUT_SECONDS: Final = 1.0
-#: How long admissions of an unknown outcome are still given back after the last call.
-_UNDO_SECONDS: Final = 2.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,12 +34,14 @@ class Listening:
         metrics: Address of /metrics, /healthz and /readyz.
         api_key: A key of the example account; None without `--examples`.
         is_local: Whether calls from this machine need no credential.
+        transport: How calls arrive.
     """
 
     grpc: str
     metrics: str
     api_key: str | None
     is_local: bool
+    transport: TransportKind
 
 
 async def serve(settings: Settings, *, announce: Callable[[Listening], None]) -> None:
@@ -67,7 +56,12 @@ async def serve(settings: Settings, *, announce: Callable[[Listening], None]) ->
         TlsError: neither can a certificate.
         ListenError: neither can an address.
         StoreError: the store cannot be used, or an embedded one ended and does not come up again.
+        TransportUnavailable: Envoy is asked for and does not run here.
+        WorkerFailed: it runs here, and did not come up.
     """
+    # We start processes, and never fork to go on in Python: grpc's preparations for that would only
+    # complain. It reads the variable when it is first used.
+    os.environ.setdefault("GRPC_ENABLE_FORK_SUPPORT", "0")
     signals = StopSignals()
     with signals.listening():
         try:
@@ -81,61 +75,22 @@ async def serve(settings: Settings, *, announce: Callable[[Listening], None]) ->
 async def _run(
     settings: Settings, announce: Callable[[Listening], None], signals: StopSignals
 ) -> None:
-    configured = _configured(settings)
-    is_local = allows_local(settings, configured)
-    metrics = ServerMetrics(version=version("fluxrouter"), code_names=_code_names())
-    drain = Drain()
-
-    def count_expired(state: HoldState, count: int) -> None:
-        metrics.count(Counter.SWEPT_HOLDS, count, label=state)
-
-    async with open_stores(settings, on_expired=count_expired) as stores:
-        require_closed(settings, configured, await stores.credentials.list_credentials())
-        use_cases = build_use_cases(stores, metrics, configured=configured, local_allowed=is_local)
-        _add_gauges(metrics, stores, use_cases)
-        async with (
-            _background(stores, use_cases),
-            open_ports(settings, stores, use_cases, metrics=metrics, drain=drain) as ports,
-        ):
-            listening = Listening(
-                grpc=str(ports.grpc),
-                metrics=str(ports.metrics),
-                api_key=await _examples(settings, use_cases),
-                is_local=is_local,
-            )
-            signals.on_first = drain.begin
-            with _told(settings, listening, announce):
-                await _until_end(drain, stores)
-
-
-def _configured(settings: Settings) -> Sequence[CredentialRecord]:
-    if settings.credentials_file is None:
-        return ()
-    return read_credentials_file(settings.credentials_file)
-
-
-def _code_names() -> list[str]:
-    return [code.name for code in sorted(grpc.StatusCode, key=lambda code: code.value[0])]
-
-
-def _add_gauges(metrics: ServerMetrics, stores: Stores, use_cases: UseCases) -> None:
-    metrics.add_gauge(Gauge.STORE_UP, lambda: float(stores.problem() is None))
-    metrics.add_gauge(Gauge.UNKNOWN_OUTCOMES_PENDING, lambda: len(use_cases.unknown))
-
-
-@asynccontextmanager
-async def _background(stores: Stores, use_cases: UseCases) -> AsyncIterator[None]:
-    """Runs what nobody calls for; on leaving, what must not be lost is finished first."""
-    layout = Recurring("read the layout", stores.layout.refresh, interval_seconds=_LAYOUT_SECONDS)
-    layout.start()
-    use_cases.sweeping.start()
-    use_cases.unknown.start()
-    try:
-        yield
-    finally:
-        await use_cases.unknown.stop(grace_seconds=_UNDO_SECONDS)
-        await use_cases.sweeping.stop()
-        await layout.stop()
+    chosen = choose_transport(settings.transport, on_unix_socket=bool(settings.listen.path))
+    _log.info("transport_chosen", transport=chosen.kind, reason=chosen.why)
+    async with (
+        open_core(settings, sweeps=True) as core,
+        open_ports(settings, core, chosen) as ports,
+    ):
+        listening = Listening(
+            grpc=str(ports.grpc),
+            metrics=str(ports.metrics),
+            api_key=await _examples(settings, core.use_cases),
+            is_local=core.is_local,
+            transport=chosen.kind,
+        )
+        signals.on_first = core.drain.begin
+        with _told(settings, listening, announce):
+            await _until_end(core.drain, core.stores)
 
 
 async def _examples(settings: Settings, use_cases: UseCases) -> str | None:
@@ -171,6 +126,7 @@ def _ready_text(listening: Listening) -> str:
         "grpc": listening.grpc,
         "metrics": listening.metrics,
         "pid": os.getpid(),
+        "transport": listening.transport,
     }
     if listening.api_key is not None:
         facts["api_key"] = listening.api_key

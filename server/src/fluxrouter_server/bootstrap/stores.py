@@ -47,6 +47,7 @@ class Stores:
     """The ports' adapters over one store; `embedded` is None where the store is external."""
 
     embedded: EmbeddedStore | None
+    address: StoreAddress
     client: StoreClient
     layout: LayoutKeeper
     clock: ScriptClock
@@ -96,6 +97,7 @@ async def open_stores(settings: Settings, *, on_expired: OnExpired) -> AsyncIter
         calls = HoldCalls(client, scripts, lives=layout, clock=clock, timing=timing)
         yield Stores(
             embedded=embedded,
+            address=address,
             client=client,
             layout=layout,
             clock=clock,

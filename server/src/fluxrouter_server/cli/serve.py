@@ -13,8 +13,20 @@ from fluxrouter_server.bootstrap import Listening, serve
 from fluxrouter_server.services.ports.errors import StoreError
 from fluxrouter_server.settings import OPTIONS, Option, Settings, SettingsError, read_settings
 from fluxrouter_server.telemetry.logs import set_up_logs
+from fluxrouter_server.transport.choice import TransportUnavailable
+from fluxrouter_server.transport.envoy_worker import WorkerFailed
 from fluxrouter_server.transport.grpc_aio import ListenError
 from fluxrouter_server.transport.tls import TlsError
+
+#: What keeps a server from starting, and says what to do about it.
+_EXPECTED = (
+    SettingsError,
+    TlsError,
+    ListenError,
+    StoreError,
+    TransportUnavailable,
+    WorkerFailed,
+)
 
 
 def _with_options(command: Callable[..., None]) -> Callable[..., None]:
@@ -47,7 +59,7 @@ def serve_command(**given: Any) -> None:  # noqa: ANN401 - one for each setting
         settings = read_settings(given, os.environ)
         set_up_logs(settings.log_format, settings.log_level)
         uvloop.run(serve(settings, announce=lambda listening: _announce(settings, listening)))
-    except (SettingsError, TlsError, ListenError, StoreError) as error:
+    except _EXPECTED as error:
         raise click.ClickException(str(error)) from error
 
 

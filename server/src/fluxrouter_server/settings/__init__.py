@@ -15,6 +15,7 @@ from fluxrouter_server.settings.values import Address
 from fluxrouter_server.store.addresses import StoreAddress
 from fluxrouter_server.store.embedded_config import AppendFsync
 from fluxrouter_server.telemetry.logs import LogFormat, LogLevel
+from fluxrouter_server.transport.choice import TransportKind
 
 __all__ = ["OPTIONS", "Address", "Option", "Settings", "SettingsError", "read_settings"]
 
@@ -28,6 +29,8 @@ class Settings:
     """What a server is told; each attribute is the setting of that name in `OPTIONS`."""
 
     listen: Address
+    transport: TransportKind
+    workers: int
     metrics_listen: Address
     data_dir: Path
     store: StoreAddress | None
@@ -90,5 +93,7 @@ def _require_consistent(settings: Settings) -> None:
             "--simulated-clock: is for demonstrations and tests, and refused on an address that "
             f"others can reach; leave it out, or listen on 127.0.0.1 instead of {settings.listen}"
         )
+    if settings.workers > 1 and settings.transport is TransportKind.GRPC:
+        raise SettingsError("--workers: grpc.aio is one process; give --transport envoy, too")
     if settings.metrics_listen.path:
         raise SettingsError("--metrics-listen: must be host:port; scrapers know no unix sockets")

@@ -16,11 +16,13 @@ from fluxrouter_server.settings.values import (
 )
 from fluxrouter_server.store.embedded_config import AppendFsync
 from fluxrouter_server.telemetry.logs import LogFormat, LogLevel
+from fluxrouter_server.transport.choice import TransportKind
 
 __all__ = ["OPTIONS", "Option"]
 
 _ENVIRONMENT_PREFIX: Final = "FLUXROUTER_"
 _MAX_SPAN_SECONDS: Final = 7 * 24 * 3600
+_MAX_WORKERS: Final = 256  # more than any machine has use for
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,6 +62,21 @@ OPTIONS: Final = (
         "Where gRPC is served; port 0 takes a free one. Other machines are let in only where "
         "credentials are configured.",
         "HOST:PORT",
+    ),
+    Option(
+        "transport",
+        one_of(TransportKind),
+        TransportKind.GRPC,
+        "How calls arrive: `envoy`, where decisions cost a fraction, `grpc`, which runs anywhere, "
+        "or `auto`: envoy where it runs.",
+        "NAME",
+    ),
+    Option(
+        "workers",
+        whole_number(1, _MAX_WORKERS),
+        "1",
+        "Envoy processes that share the port; each uses one core. `--transport grpc` has one.",
+        "N",
     ),
     Option(
         "metrics_listen",

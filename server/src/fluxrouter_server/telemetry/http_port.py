@@ -1,12 +1,12 @@
 """The HTTP port for probes and scrapes: `/healthz`, `/readyz` and `/metrics`, nothing else.
 
-Three answers that are computed at once do not justify a web framework, and prometheus_client's own
+Three small answers do not justify a web framework, and prometheus_client's own
 server runs in a thread, where it would read counts while the event loop changes them.
 """
 
 import asyncio
 import contextlib
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from http import HTTPStatus
 from typing import Final
 
@@ -28,7 +28,7 @@ class HttpPort:
     """
 
     def __init__(
-        self, *, exposition: Callable[[], bytes], not_ready: Callable[[], str | None]
+        self, *, exposition: Callable[[], Awaitable[bytes]], not_ready: Callable[[], str | None]
     ) -> None:
         self._exposition = exposition
         self._not_ready = not_ready
@@ -53,7 +53,7 @@ class HttpPort:
         try:
             async with asyncio.timeout(_HEAD_TIMEOUT_SECONDS):
                 head = await reader.readuntil(b"\r\n\r\n")
-                writer.write(self._answer(head))
+                writer.write(await self._answer(head))
                 await writer.drain()
         except (OSError, TimeoutError, asyncio.IncompleteReadError, asyncio.LimitOverrunError):
             pass  # whoever does not ask properly, or does not listen, needs no answer
@@ -62,10 +62,10 @@ class HttpPort:
             with contextlib.suppress(OSError):
                 await writer.wait_closed()
 
-    def _answer(self, head: bytes) -> bytes:
+    async def _answer(self, head: bytes) -> bytes:
         method, _, rest = head.partition(b" ")
         path = rest.partition(b" ")[0].partition(b"?")[0]
-        status, kind, body = self._content(path)
+        status, kind, body = await self._content(path)
         if method not in {b"GET", b"HEAD"}:
             status, kind, body = HTTPStatus.METHOD_NOT_ALLOWED, _TEXT, b"use GET\n"
         lines = (
@@ -74,9 +74,9 @@ class HttpPort:
         )
         return lines.encode("ascii") + (b"" if method == b"HEAD" else body)
 
-    def _content(self, path: bytes) -> tuple[HTTPStatus, str, bytes]:
+    async def _content(self, path: bytes) -> tuple[HTTPStatus, str, bytes]:
         if path == b"/metrics":
-            return HTTPStatus.OK, CONTENT_TYPE_LATEST, self._exposition()
+            return HTTPStatus.OK, CONTENT_TYPE_LATEST, await self._exposition()
         if path == b"/healthz":
             return HTTPStatus.OK, _TEXT, b"ok\n"
         if path == b"/readyz":

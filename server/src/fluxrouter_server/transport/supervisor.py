@@ -6,12 +6,13 @@ held is in the store, and ends there by its rule.
 """
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from typing import Final
 
 import structlog
 
+from fluxrouter_server.telemetry.merged_metrics import merged, only_counts
 from fluxrouter_server.transport.envoy_worker import EnvoyWorker, WorkerFailed
 
 __all__ = ["Supervisor", "supervised"]
@@ -29,13 +30,13 @@ class Supervisor:
 
     Args:
         workers: Not started yet.
-        on_replaced: Told of each worker that had to be replaced.
     """
 
-    def __init__(self, workers: Sequence[EnvoyWorker], on_replaced: Callable[[], None]) -> None:
+    def __init__(self, workers: Sequence[EnvoyWorker]) -> None:
         self._workers = tuple(workers)
-        self._on_replaced = on_replaced
         self._is_draining = False
+        self._counts: dict[int, bytes] = {}
+        self._counts_of_ended = b""
 
     @property
     def pids(self) -> tuple[int, ...]:
@@ -47,9 +48,15 @@ class Supervisor:
         return None if self.pids else "no Envoy worker runs; the log says why"
 
     async def metrics(self) -> list[bytes]:
-        """Returns the counts of each worker that has some, as Prometheus reads them."""
+        """Returns the counts of all workers, as Prometheus reads them.
+
+        Those of workers that have ended are among them, as of the last time that they were asked.
+        """
         found = await asyncio.gather(*(worker.metrics() for worker in self._workers))
-        return [text for text in found if text]
+        for worker, text in zip(self._workers, found, strict=True):
+            if text:
+                self._counts[worker.number] = text
+        return [self._counts_of_ended, *(text for text in found if text)]
 
     async def start(self) -> None:
         """Starts all, side by side.
@@ -88,7 +95,7 @@ class Supervisor:
             if self._is_draining:
                 return
             _log.error("worker_ended", worker=worker.number, exit_code=code)
-            self._on_replaced()
+            self._keep_counts(worker.number)
             if now() - begun > _GOOD_LIFE_SECONDS:
                 pause = _FIRST_PAUSE_SECONDS
             while not self._is_draining:
@@ -101,17 +108,19 @@ class Supervisor:
                 await asyncio.sleep(pause)
                 pause = min(2 * pause, _LONGEST_PAUSE_SECONDS)
 
+    def _keep_counts(self, number: int) -> None:
+        counts = only_counts(self._counts.pop(number, b""))
+        self._counts_of_ended = merged([self._counts_of_ended, counts])
+
 
 @asynccontextmanager
-async def supervised(
-    workers: Sequence[EnvoyWorker], *, on_replaced: Callable[[], None]
-) -> AsyncIterator[Supervisor]:
+async def supervised(workers: Sequence[EnvoyWorker]) -> AsyncIterator[Supervisor]:
     """Runs workers until left; whoever leaves has drained them, or does not want to.
 
     Raises:
         WorkerFailed: one did not come up.
     """
-    supervisor = Supervisor(workers, on_replaced)
+    supervisor = Supervisor(workers)
     try:
         await supervisor.start()
         keeping = asyncio.create_task(supervisor.keep(), name="keep the workers running")

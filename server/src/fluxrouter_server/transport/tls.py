@@ -7,14 +7,14 @@ that does not fit together, such as a half written renewal, leaves the former on
 
 import ssl
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import cast
 
 import grpc
 import structlog
 
-__all__ = ["TlsError", "TlsFiles", "server_credentials"]
+__all__ = ["Pem", "TlsError", "TlsFiles", "file_states", "read_pem", "server_credentials"]
 
 _log = structlog.get_logger(__name__)
 
@@ -58,13 +58,13 @@ class _Renewal:
 
     def __init__(self, files: TlsFiles) -> None:
         self._files = files
-        self._state = _state(files)
+        self._state = file_states(files)
         self.current = _read(files)
 
     def fetch(self) -> grpc.ServerCertificateConfiguration | None:
         """Returns the new configuration; None where the former one stays in use."""
         try:
-            state = _state(self._files)
+            state = file_states(self._files)
             if state == self._state:
                 return None
             self._state = state
@@ -76,7 +76,8 @@ class _Renewal:
         return configuration
 
 
-def _state(files: TlsFiles) -> tuple[tuple[int, int, int], ...]:
+def file_states(files: TlsFiles) -> tuple[tuple[int, int, int], ...]:
+    """Returns what differs when a file was replaced or rewritten; raises TlsError."""
     paths = (files.certificate, files.key, *([files.client_ca] if files.client_ca else []))
     try:
         stats = [path.stat() for path in paths]
@@ -85,14 +86,37 @@ def _state(files: TlsFiles) -> tuple[tuple[int, int, int], ...]:
     return tuple((stat.st_ino, stat.st_mtime_ns, stat.st_size) for stat in stats)
 
 
-def _read(files: TlsFiles) -> grpc.ServerCertificateConfiguration:
+@dataclass(frozen=True, slots=True)
+class Pem:
+    """The content of the files; the key stays out of `repr`."""
+
+    certificate: bytes
+    key: bytes = field(repr=False)
+    client_ca: bytes | None
+
+
+def read_pem(files: TlsFiles) -> Pem:
+    """Returns the content of files that fit together.
+
+    Raises:
+        TlsError: the files are missing, unreadable, or do not fit together.
+    """
     _require_usable(files)
     try:
-        pair = (files.key.read_bytes(), files.certificate.read_bytes())
-        roots = files.client_ca.read_bytes() if files.client_ca else None
+        return Pem(
+            files.certificate.read_bytes(),
+            files.key.read_bytes(),
+            files.client_ca.read_bytes() if files.client_ca else None,
+        )
     except OSError as error:
         raise TlsError(f"TLS: {error}") from error
-    return grpc.ssl_server_certificate_configuration([pair], root_certificates=roots)
+
+
+def _read(files: TlsFiles) -> grpc.ServerCertificateConfiguration:
+    pem = read_pem(files)
+    return grpc.ssl_server_certificate_configuration(
+        [(pem.key, pem.certificate)], root_certificates=pem.client_ca
+    )
 
 
 def _require_usable(files: TlsFiles) -> None:

@@ -1,0 +1,163 @@
+"""Puts Envoy workers in front of a server: the shared port, their files, certificates and end."""
+
+import asyncio
+import json
+import shutil
+import tempfile
+from collections.abc import AsyncIterator, Iterator
+from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Final
+
+import structlog
+
+from fluxrouter_server.api.methods import HOT_SERVICES
+from fluxrouter_server.bootstrap.private_files import write_private
+from fluxrouter_server.bootstrap.stores import Stores
+from fluxrouter_server.bootstrap.worker_orders import ORDERS_VARIABLE, WorkerOrders, write_orders
+from fluxrouter_server.settings import Address, Settings
+from fluxrouter_server.transport.envoy_config import EnvoyPlan, secrets_config
+from fluxrouter_server.transport.envoy_programs import EnvoyPrograms
+from fluxrouter_server.transport.envoy_worker import EnvoyWorker, WorkerFiles
+from fluxrouter_server.transport.reserved_port import reserved_port
+from fluxrouter_server.transport.supervisor import Supervisor, supervised
+from fluxrouter_server.transport.tls import TlsError, TlsFiles, file_states, read_pem
+
+__all__ = ["Front", "open_front", "private_directory"]
+
+_log = structlog.get_logger(__name__)
+
+_APP: Final = "fluxrouter_server.bootstrap.envoy_app:app"
+#: How soon a new certificate is used.
+_LOOK_SECONDS: Final = 1.0
+
+
+@dataclass(frozen=True, slots=True)
+class Front:
+    """Workers that take calls.
+
+    Attributes:
+        address: Where they listen.
+        supervisor: Keeps them running.
+    """
+
+    address: Address
+    supervisor: Supervisor
+
+
+@contextmanager
+def private_directory() -> Iterator[Path]:
+    """Makes a directory that nobody else may enter, with a short path, for sockets and orders."""
+    path = Path(tempfile.mkdtemp(prefix="fluxrouter-"))  # mkdtemp makes it 0700
+    try:
+        yield path
+    finally:
+        shutil.rmtree(path, ignore_errors=True)
+
+
+@asynccontextmanager
+async def open_front(
+    settings: Settings,
+    stores: Stores,
+    programs: EnvoyPrograms,
+    *,
+    directory: Path,
+    rest_socket: Path,
+) -> AsyncIterator[Front]:
+    """Runs the workers until left; whoever leaves has drained them.
+
+    Args:
+        settings: What the server is told.
+        stores: The opened stores, which the workers use, too.
+        programs: What to run.
+        directory: For their files.
+        rest_socket: Where grpc.aio listens.
+
+    Raises:
+        ListenError: the address is taken, or not this machine's.
+        TlsError: the certificates cannot be used.
+        WorkerFailed: a worker did not come up.
+    """
+    listen = settings.listen
+    async with AsyncExitStack() as stack:
+        port = stack.enter_context(
+            reserved_port(listen.host, listen.port, may_share=settings.reuse_port)
+        )
+        secrets = await stack.enter_async_context(_secrets(settings, directory))
+        plan = EnvoyPlan(
+            host=port.host,
+            port=port.port,
+            hot_prefixes=[f"/{service}/" for service in HOT_SERVICES],
+            module=programs.module,
+            app=_APP,
+            rest_socket=rest_socket,
+            admin_socket=directory,  # each worker has its own
+            secrets_file=secrets,
+            asks_for_certificates=settings.tls_client_ca is not None,
+        )
+        orders = replace(
+            settings,
+            store=stores.address,
+            initialize_store=False,
+            examples=False,
+            ready_file=None,
+        )
+        workers = [
+            _worker(programs, plan, WorkerFiles(directory, number), orders)
+            for number in range(settings.workers)
+        ]
+        supervisor = await stack.enter_async_context(supervised(workers))
+        yield Front(replace(listen, port=port.port), supervisor)
+
+
+def _worker(
+    programs: EnvoyPrograms, plan: EnvoyPlan, files: WorkerFiles, settings: Settings
+) -> EnvoyWorker:
+    orders = files.directory / f"orders-{files.number}"
+    write_orders(orders, WorkerOrders(settings, files.link_socket))
+    return EnvoyWorker(
+        programs,
+        replace(plan, admin_socket=files.admin_socket),
+        files,
+        {ORDERS_VARIABLE: str(orders)},
+    )
+
+
+@asynccontextmanager
+async def _secrets(settings: Settings, directory: Path) -> AsyncIterator[Path | None]:
+    """Keeps Envoy's copy of the certificates like the files; yields None for plain text."""
+    if settings.tls_cert is None or settings.tls_key is None:
+        yield None
+        return
+    files = TlsFiles(settings.tls_cert, settings.tls_key, settings.tls_client_ca)
+    path = directory / "secrets.json"
+    _write_secrets(files, path)
+    following = asyncio.create_task(_follow(files, path), name="follow the certificates")
+    try:
+        yield path
+    finally:
+        following.cancel()
+        await asyncio.wait((following,))
+
+
+async def _follow(files: TlsFiles, path: Path) -> None:
+    """Copies certificates that have changed; a pair that does not fit leaves the former in use."""
+    state = file_states(files)
+    while True:
+        await asyncio.sleep(_LOOK_SECONDS)
+        try:
+            found = file_states(files)
+            if found == state:
+                continue
+            state = found
+            _write_secrets(files, path)
+        except TlsError as error:
+            _log.error("tls_renewal_failed", error=str(error))
+        else:
+            _log.info("tls_renewed", certificate=str(files.certificate))
+
+
+def _write_secrets(files: TlsFiles, path: Path) -> None:
+    pem = read_pem(files)
+    write_private(path, json.dumps(secrets_config(pem.certificate, pem.key, pem.client_ca)))
