@@ -1,11 +1,11 @@
 import asyncio
 import contextlib
 import ssl
-import subprocess
 from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
+import trustme
 
 from fluxrouter_server.store.addresses import StoreAddress
 from fluxrouter_server.store.connection import open_connection
@@ -14,13 +14,11 @@ from fluxrouter_testing.valkey import ThrowawayValkey
 
 @pytest.fixture(scope="module")
 def certificate(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A self-signed certificate of `localhost` and its key, in one file."""
-    path = tmp_path_factory.mktemp("tls") / "both.pem"
-    command = "openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes -days 1"
-    command += f" -subj /CN=localhost -addext subjectAltName=DNS:localhost -keyout {path} -out -"
-    made = subprocess.run(command.split(), capture_output=True, text=True, check=True)
-    with path.open("a") as file:
-        file.write(made.stdout)
+    """A certificate of `localhost`, its key and its authority, in one file."""
+    path = tmp_path_factory.mktemp("tls") / "all.pem"
+    authority = trustme.CA()
+    authority.issue_cert("localhost").private_key_and_cert_chain_pem.write_to_path(path)
+    authority.cert_pem.write_to_path(path, append=True)
     return path
 
 
