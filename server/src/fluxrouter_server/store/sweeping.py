@@ -21,7 +21,7 @@ _ACCOUNTS_AT_ONCE: Final = 64
 """Of one shard in one round, so that the store answers decisions in between."""
 
 _MOST_ROUNDS: Final = 32
-"""In one sweep, so that its length is bounded; what is left is the first in the next sweep."""
+"""In one sweep, so that its length is bounded; what is left is due first in the next one."""
 
 
 class ValkeySweeper:
@@ -47,15 +47,16 @@ class ValkeySweeper:
         shards = list(range(SHARDS))
         for _ in range(_MOST_ROUNDS):
             due = await self._list_due(shards, errors)
-            accounts = [uid for uids in due.values() for uid in uids]
-            failed = await self._end(accounts, ended, errors)
-            # A shard whose list was full may have more; one that failed is left for the next sweep.
+            unfinished = await self._end(
+                [uid for uids in due.values() for uid in uids], ended, errors
+            )
             shards = [
                 shard
                 for shard, uids in due.items()
-                if len(uids) == _ACCOUNTS_AT_ONCE and not failed.intersection(uids)
+                if len(uids) == _ACCOUNTS_AT_ONCE or not unfinished.isdisjoint(uids)
             ]
-            if not shards:
+            # What fails now will hardly do better at once: it is left for the next sweep.
+            if errors or not shards:
                 break
         if errors:
             raise errors[0]
@@ -78,18 +79,19 @@ class ValkeySweeper:
     async def _end(
         self, accounts: list[AccountUid], ended: Counter[HoldState], errors: list[StoreError]
     ) -> set[AccountUid]:
-        """End what is due of each account, all in one round trip; return those that failed."""
+        """End what is due of each account, all in one round trip; return those with more of it."""
         answers = await asyncio.gather(
             *(self._holds.run("expire", uid, None, ()) for uid in accounts), return_exceptions=True
         )
-        failed = set()
+        unfinished = set()
         for uid, answer in zip(accounts, answers, strict=True):
             if isinstance(answer, StoreError):
                 errors.append(answer)
-                failed.add(uid)
             elif isinstance(answer, BaseException):
                 raise answer
             else:
                 ended[HoldState.EXPIRED_CHARGED] += answer[2]
                 ended[HoldState.EXPIRED_RELEASED] += answer[3]
-        return failed
+                if answer[5]:
+                    unfinished.add(uid)
+        return unfinished

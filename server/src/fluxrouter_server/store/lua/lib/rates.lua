@@ -1,8 +1,9 @@
 -- How fast an account may go: GCRA in integer µs (docs/protocol.md §4).
 --
 -- A theoretical arrival time (TAT) says when the account would be idle again had it come evenly. It
--- is read here and written only with a hold, so a denied request uses up nothing. It never lies more
--- than a whole burst ahead, so a clock that was set back costs at most one burst of waiting.
+-- is read here and moved on only with a hold, so a denied request uses up nothing. It never lies more
+-- than a whole burst ahead: where it does, the clock was set back (or the burst made smaller), and it
+-- is corrected for good, also by a denial. Else the account would wait until the clock has caught up.
 --- @include account
 
 -- How long to wait until `cost` µs of a rate with a burst of `burst` µs are free (0 where they are),
@@ -14,6 +15,7 @@ local function take(field, cost, burst)
     tat = now
   elseif tat > latest then
     tat = latest
+    book.set(field, tat)
   end
   tat = tat + cost
   if tat > latest then
