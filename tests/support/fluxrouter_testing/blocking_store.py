@@ -47,14 +47,14 @@ class BlockingClient:
         """Ends the connection."""
         self._socket.close()
 
-    def command(self, *words: Argument) -> Any:
+    def command(self, *words: Argument) -> Reply:
         """Runs one command; raises what `classify` makes of an error."""
         (reply,) = self.pipeline([words])
         if isinstance(reply, ErrorReply):
             raise classify(reply)
         return reply
 
-    def pipeline(self, commands: Sequence[Sequence[Argument]]) -> list[Any]:
+    def pipeline(self, commands: Sequence[Sequence[Argument]]) -> "list[Reply | ErrorReply]":
         """Runs many commands; errors are among the replies."""
         packed = b"".join(hiredis.pack_command(tuple(words)) for words in commands)  # type: ignore[arg-type]
         self._socket.sendall(packed)
@@ -69,7 +69,9 @@ class BlockingClient:
         timeout_seconds: float | None = None,
     ) -> Reply:
         """Run a script; raises StoreError."""
-        (outcome,) = await self.evaluate_each(script, [(keys, args)], timeout_seconds=timeout_seconds)
+        (outcome,) = await self.evaluate_each(
+            script, [(keys, args)], timeout_seconds=timeout_seconds
+        )
         if isinstance(outcome, StoreError):
             raise outcome
         return outcome
@@ -93,10 +95,11 @@ class BlockingClient:
             for reply in replies
         ]
 
-    def _receive(self) -> Any:
+    def _receive(self) -> "Reply | ErrorReply":
+        reply: Any
         while (reply := self._reader.gets()) is _MORE:
             received = self._socket.recv(1 << 20)
             if not received:
                 raise ConnectionResetError("the server closed the connection")
             self._reader.feed(received)
-        return reply
+        return reply  # type: ignore[no-any-return]
