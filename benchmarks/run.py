@@ -34,8 +34,10 @@ def main() -> int:
     by_name = {item.name: item for item in measurements}
     summary = {
         "echo_grpc_cpu_us": by_name["echo"].server_cpu_us,
-        "route_grpc_cpu_us": by_name["route"].server_cpu_us,
-        "route_grpc_store_cpu_us": by_name["route"].store_cpu_us,
+        "route_grpc_cpu_us": by_name["route (grpc)"].server_cpu_us,
+        "route_grpc_store_cpu_us": by_name["route (grpc)"].store_cpu_us,
+        "route_fast_cpu_us": by_name["route (envoy)"].server_cpu_us,
+        "route_fast_store_cpu_us": by_name["route (envoy)"].store_cpu_us,
         "overspend_nano_usd": max(overspend.values()),
     }
     print("\n" + json.dumps(summary))

@@ -10,12 +10,14 @@ from pathlib import Path
 
 import echo_server
 from load import Order, request
+from machine import with_children
 from measure import Measurement, measure
 from workload import overspend_nano_usd, prepare, prepare_capped
 
 from fluxrouter.v1 import router_pb2
 from fluxrouter_testing.fleet import Fleet, Server, running_fleet
 
+TRANSPORTS = ("grpc", "envoy")
 _STREAMS = 64
 _CONNECTIONS = 8
 _CAPPED = "bench-capped"
@@ -37,35 +39,56 @@ QUICK = Size(rounds=2, seconds=3.5, accounts=100, replicas=(2,))
 FULL = Size(rounds=5, seconds=8.0, accounts=1_000, replicas=(1, 2, 4, 8))
 
 
+@dataclass(frozen=True)
+class _Scenario:
+    """What is called where, and whose CPU it costs."""
+
+    kind: str
+    target: str
+    pids: list[int]
+    store: int | None
+
+
 def measure_decisions(size: Size) -> list[Measurement]:
     """Measures echo, Route, and Route with Settle in turn, several rounds; returns the medians."""
-    with running_fleet(servers=1) as fleet:
-        server = fleet.servers[0]
-        accounts = prepare(server.session(), accounts=size.accounts)
-        with _echo(_answer_bytes(server, accounts[0])) as (echo_pid, echo_target):
-            rounds: dict[str, list[Measurement]] = {"echo": [], "route": [], "route-settle": []}
+    with running_fleet(servers=0) as fleet:
+        for transport in TRANSPORTS:
+            fleet.start_server("--transport", transport)
+        accounts = prepare(fleet.servers[0].session(), accounts=size.accounts)
+        with _echo(_answer_bytes(fleet.servers[0], accounts[0])) as (echo_pid, echo_target):
+            scenarios = {
+                "echo": _Scenario("echo", echo_target, [echo_pid], None),
+                **_decisions(fleet),
+            }
+            rounds: dict[str, list[Measurement]] = {name: [] for name in scenarios}
             for number in range(size.rounds):
                 print(f"round {number + 1} of {size.rounds} …", file=sys.stderr, flush=True)
-                for kind, done in rounds.items():
-                    bare = kind == "echo"
-                    order = Order(
-                        kind=kind,
-                        target=echo_target if bare else server.address,
-                        accounts=accounts,
-                        connections=_CONNECTIONS,
-                        streams=_STREAMS,
-                        seconds=size.seconds,
-                        echo_method=echo_server.METHOD,
-                    )
-                    done.append(
-                        measure(
-                            kind,
-                            [order],
-                            servers=[echo_pid if bare else server.child.pid],
-                            store=None if bare else fleet.store.pid,
-                        )
-                    )
-    return [_median(kind, done) for kind, done in rounds.items()]
+                for name, done in rounds.items():
+                    done.append(_measure(name, scenarios[name], accounts, size.seconds))
+    return [_median(name, done) for name, done in rounds.items()]
+
+
+def _decisions(fleet: Fleet) -> dict[str, _Scenario]:
+    """Returns what is measured on each transport, by name."""
+    found = {}
+    for transport, server in zip(TRANSPORTS, fleet.servers, strict=True):
+        pids = with_children(server.child.pid)
+        for kind in ("route", "route-settle"):
+            found[f"{kind} ({transport})"] = _Scenario(kind, server.address, pids, fleet.store.pid)
+    return found
+
+
+def _measure(name: str, scenario: _Scenario, accounts: list[str], seconds: float) -> Measurement:
+    order = Order(
+        kind=scenario.kind,
+        target=scenario.target,
+        accounts=accounts,
+        connections=_CONNECTIONS,
+        streams=_STREAMS,
+        seconds=seconds,
+        echo_method=echo_server.METHOD,
+    )
+    return measure(name, [order], servers=scenario.pids, store=scenario.store)
 
 
 def measure_overspend(size: Size) -> dict[str, int]:
@@ -94,7 +117,7 @@ def _spending_order(server: Server) -> Order:
 
 
 def _pids(fleet: Fleet) -> list[int]:
-    return [server.child.pid for server in fleet.servers]
+    return [pid for server in fleet.servers for pid in with_children(server.child.pid)]
 
 
 def _answer_bytes(server: Server, account: str) -> int:
