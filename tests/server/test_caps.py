@@ -86,3 +86,25 @@ async def test_an_interval_out_of_bounds_is_named(shop: Shop) -> None:
             await asyncio.sleep(0)
 
     assert set((await refused(watch())).fields) == {"interval_milliseconds"}
+
+
+async def test_the_counters_of_many_accounts_are_read_at_once(shop: Shop) -> None:
+    await shop.route()
+    names = [f"default/{shop.account}", "default/nobody", f"default/{shop.account}"]
+    answer = await shop.connection.caps.BatchGetSpend(cap_pb2.BatchGetSpendRequest(accounts=names))
+    assert [spend.held_nano_usd for spend in answer.spends] == [1_400_000, 1_400_000]
+    assert list(answer.missing) == ["default/nobody"]
+
+
+async def test_a_bulk_reading_names_the_entry_that_is_no_account(shop: Shop) -> None:
+    request = cap_pb2.BatchGetSpendRequest(accounts=["default/good", "Not A Name"])
+    refusal = await refused(shop.connection.caps.BatchGetSpend(request))
+    assert refusal.code is grpc.StatusCode.INVALID_ARGUMENT
+    assert list(refusal.fields) == ["accounts[1]"]
+
+
+async def test_a_bulk_reading_is_bounded(shop: Shop) -> None:
+    request = cap_pb2.BatchGetSpendRequest(accounts=["default/demo"] * 1001)
+    refusal = await refused(shop.connection.caps.BatchGetSpend(request))
+    assert refusal.code is grpc.StatusCode.INVALID_ARGUMENT
+    assert list(refusal.fields) == ["accounts"]
