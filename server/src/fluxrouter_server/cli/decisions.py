@@ -62,7 +62,7 @@ def _request(account: str, options: dict[str, Any]) -> router_pb2.RouteRequest:
 @_request_options
 @click.option("--request-id", default="", help="Your id of the request, to be able to retry it.")
 @click.option("--attempt", type=int, default=1, show_default=True, help="Counts the tries.")
-@output_option
+@output_option()
 @click.pass_obj
 def route(
     session: Session,
@@ -104,7 +104,7 @@ def route(
 @click.command()
 @click.argument("account")
 @_request_options
-@output_option
+@output_option()
 @click.pass_obj
 def check(session: Session, /, *, account: str, output: str, **options: Any) -> None:  # noqa: ANN401 - as above
     """Tell whether a request of ACCOUNT would fit, without holding anything. Exits 3 if not."""
@@ -153,7 +153,7 @@ def _print_receipt(receipt: metering_pb2.Receipt) -> None:
 @click.option("--cache-write-tokens", type=int, default=0, help="Input written to a cache.")
 @click.option("--output-tokens", type=int, default=0, help="Output, reasoning included.")
 @click.option("--reasoning-tokens", type=int, default=0, help="Of the output, reasoning.")
-@output_option
+@output_option()
 @click.pass_obj
 def settle(session: Session, /, *, hold_id: str, output: str, **usage: int) -> None:
     """Charge the hold HOLD_ID with what was really used."""
@@ -170,7 +170,7 @@ def settle(session: Session, /, *, hold_id: str, output: str, **usage: int) -> N
 @click.option("--account", default="", help="With --request-id, where no hold id came back.")
 @click.option("--request-id", default="", help="The id of the request.")
 @click.option("--attempt", type=int, default=1, show_default=True, help="The attempt.")
-@output_option
+@output_option()
 @click.pass_obj
 def release(
     session: Session, /, *, hold_id: str, account: str, request_id: str, attempt: int, output: str

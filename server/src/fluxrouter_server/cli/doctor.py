@@ -32,7 +32,7 @@ _HEALTH_SECONDS = 2.0
     help="Begin anew on a store that lost its data: every counter starts at zero.",
 )
 @click.option("--yes", is_flag=True, help="Do not ask before --reinitialize.")
-@output_option
+@output_option()
 @click.pass_obj
 def doctor(
     session: Session,

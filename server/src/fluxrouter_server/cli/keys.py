@@ -48,7 +48,7 @@ def _print_new_key(key: control_pb2.ApiKey, secret: str) -> None:
     default="",
     help="SHA-256 in hexadecimal of a key that the account already had: restore it.",
 )
-@output_option
+@output_option()
 @click.pass_obj
 def create_key(session: Session, /, *, account: str, name: str, key_hash: str, output: str) -> None:
     """Make a key NAME for ACCOUNT. Its limits are those of `spec.apiKeys` with that name."""
@@ -64,7 +64,7 @@ def create_key(session: Session, /, *, account: str, name: str, key_hash: str, o
 
 @keys.command("list")
 @click.argument("account")
-@output_option
+@output_option()
 @click.pass_obj
 def list_keys(session: Session, /, *, account: str, output: str) -> None:
     """List the keys of ACCOUNT, without their secrets."""
@@ -98,7 +98,7 @@ def list_keys(session: Session, /, *, account: str, output: str) -> None:
     show_default=True,
     help="Seconds for which the old secret still works.",
 )
-@output_option
+@output_option()
 @click.pass_obj
 def rotate_key(
     session: Session, /, *, account: str, name: str, grace_seconds: int, output: str
@@ -141,7 +141,7 @@ def credentials() -> None:
     type=click.Choice(["route", "meter", "read", "control"]),
     help="What it may do; may be given several times.",
 )
-@output_option
+@output_option()
 @click.pass_obj
 def create_credential(
     session: Session, /, *, name: str, scopes: Sequence[str], output: str
@@ -160,7 +160,7 @@ def create_credential(
 
 
 @credentials.command("list")
-@output_option
+@output_option()
 @click.pass_obj
 def list_credentials(session: Session, /, *, output: str) -> None:
     """List service credentials, without their secrets."""

@@ -1,23 +1,50 @@
 """The root of the command: options that all commands share, and the list of commands."""
 
-from importlib.metadata import version as distribution_version
+from importlib import import_module
 from pathlib import Path
 
 import click
 
-from fluxrouter_server.cli.decisions import check, release, route, settle
-from fluxrouter_server.cli.doctor import doctor
-from fluxrouter_server.cli.keys import credentials, keys
-from fluxrouter_server.cli.resources import apply, delete, get
-from fluxrouter_server.cli.serve import serve_command
 from fluxrouter_server.cli.session import Session
-from fluxrouter_server.cli.spending import spend
 
 DEFAULT_SERVER = "127.0.0.1:50051"
 _FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
+#: Each command and the module of this package that defines it under its name.
+_COMMANDS = {
+    "apply": "resources",
+    "check": "decisions",
+    "credentials": "keys",
+    "delete": "resources",
+    "doctor": "doctor",
+    "get": "resources",
+    "keys": "keys",
+    "release": "decisions",
+    "route": "decisions",
+    "serve": "serve",
+    "settle": "decisions",
+    "spend": "spending",
+    "version": "version",
+}
+
+
+class _LazyGroup(click.Group):
+    """Imports a command when it is used: a client must not wait for the whole server's modules."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002 - click's signature
+        """Returns the names, as `--help` shows them."""
+        return sorted(_COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:  # noqa: ARG002 - click's signature
+        """Returns a command; None where there is none of that name."""
+        if cmd_name not in _COMMANDS:
+            return None
+        module = import_module(f"fluxrouter_server.cli.{_COMMANDS[cmd_name]}")
+        command: click.Command = getattr(module, cmd_name)
+        return command
 
 
 @click.group(
+    cls=_LazyGroup,
     context_settings={"help_option_names": ["-h", "--help"], "auto_envvar_prefix": "FLUXROUTER"},
     epilog="Exit codes: 0 done, 1 refused or failed, 2 wrong usage, 3 the answer is no (denied,"
     " does not fit), 4 unavailable: try again.",
@@ -62,27 +89,3 @@ def main(
         key_file=tls_key,
         timeout_seconds=timeout,
     )
-
-
-@click.command()
-def version() -> None:
-    """Print the version."""
-    click.echo(f"fluxrouter {distribution_version('fluxrouter')}")
-
-
-for _command in (
-    apply,
-    check,
-    credentials,
-    delete,
-    doctor,
-    get,
-    keys,
-    release,
-    route,
-    serve_command,
-    settle,
-    spend,
-    version,
-):
-    main.add_command(_command)

@@ -1,24 +1,41 @@
 """What commands print: aligned tables for people, protobuf's JSON mapping for machines."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import replace
 from datetime import datetime
+from typing import Any, TypeVar
 
 import click
 from google.protobuf import json_format
 from google.protobuf.message import Message
 from google.protobuf.timestamp_pb2 import Timestamp
 
+from fluxrouter_server.cli.session import Session
 from fluxrouter_server.domain.money import format_usd
 
-#: Shared by the commands that have something to show.
-output_option = click.option(
-    "-o",
-    "--output",
-    type=click.Choice(["table", "json"]),
-    default="table",
-    show_default=True,
-    help="Aligned text for people, or protobuf's JSON mapping for machines.",
-)
+Command = TypeVar("Command", bound=Callable[..., Any] | click.Command)
+
+
+def output_option(
+    *formats: str,
+    meaning: str = "Aligned text for people, or protobuf's JSON mapping for machines.",
+) -> Callable[[Command], Command]:
+    """Returns the option `-o`, which also makes refusals JSON where JSON is asked for."""
+
+    def remember(context: click.Context, _parameter: click.Parameter, output: str) -> str:
+        if isinstance(context.obj, Session):
+            context.obj = replace(context.obj, as_json=output == "json")
+        return output
+
+    return click.option(
+        "-o",
+        "--output",
+        type=click.Choice(formats or ("table", "json")),
+        default="table",
+        show_default=True,
+        callback=remember,
+        help=meaning,
+    )
 
 
 def print_json(message: Message) -> None:

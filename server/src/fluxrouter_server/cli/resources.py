@@ -38,7 +38,7 @@ kind_argument = click.argument("kind", type=click.Choice(sorted(_KINDS)), metava
     help="File, folder or - for standard input; may be given several times.",
 )
 @click.option("--dry-run", is_flag=True, help="Check everything, change nothing.")
-@output_option
+@output_option()
 @click.pass_obj
 def apply(session: Session, /, *, paths: Sequence[str], dry_run: bool, output: str) -> None:
     """Create or replace plans, accounts and the catalog from YAML.
@@ -64,13 +64,8 @@ def apply(session: Session, /, *, paths: Sequence[str], dry_run: bool, output: s
 @kind_argument
 @click.argument("names", nargs=-1)
 @click.option("-n", "--namespace", default="", help="Accounts of this namespace only.")
-@click.option(
-    "-o",
-    "--output",
-    type=click.Choice(["table", "json", "yaml"]),
-    default="table",
-    show_default=True,
-    help="yaml prints what `apply -f` and `kubectl apply -f` take.",
+@output_option(
+    *("table", "json", "yaml"), meaning="yaml prints what `apply -f` and `kubectl apply -f` take."
 )
 @click.pass_obj
 def get(

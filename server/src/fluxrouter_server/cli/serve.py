@@ -9,7 +9,7 @@ from typing import Any
 import click
 import uvloop
 
-from fluxrouter_server.bootstrap import Listening, serve
+from fluxrouter_server import bootstrap
 from fluxrouter_server.services.ports.errors import StoreError
 from fluxrouter_server.settings import OPTIONS, Option, Settings, SettingsError, read_settings
 from fluxrouter_server.telemetry.logs import set_up_logs
@@ -51,19 +51,21 @@ def _flag(option: Option) -> Callable[[Callable[..., None]], Callable[..., None]
     )
 
 
-@click.command("serve")
+@click.command()
 @_with_options
-def serve_command(**given: Any) -> None:  # noqa: ANN401 - one for each setting
+def serve(**given: Any) -> None:  # noqa: ANN401 - one for each setting
     """Run a server until Ctrl-C or SIGTERM, which finishes the calls that were admitted."""
     try:
         settings = read_settings(given, os.environ)
         set_up_logs(settings.log_format, settings.log_level)
-        uvloop.run(serve(settings, announce=lambda listening: _announce(settings, listening)))
+        uvloop.run(
+            bootstrap.serve(settings, announce=lambda listening: _announce(settings, listening))
+        )
     except _EXPECTED as error:
         raise click.ClickException(str(error)) from error
 
 
-def _announce(settings: Settings, listening: Listening) -> None:
+def _announce(settings: Settings, listening: bootstrap.Listening) -> None:
     """Says where the server listens and, with the examples, how to try it."""
     click.echo(
         f"FluxRouter serves gRPC on {listening.grpc}, metrics on {listening.metrics}/metrics"

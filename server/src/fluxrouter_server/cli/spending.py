@@ -17,7 +17,7 @@ from fluxrouter_server.cli.session import Session
 @click.command()
 @click.argument("account")
 @click.option("--watch", is_flag=True, help="Stay, and print again whenever it changes.")
-@output_option
+@output_option()
 @click.pass_obj
 def spend(session: Session, /, *, account: str, watch: bool, output: str) -> None:
     """Show the counters of ACCOUNT for its open month, level by level."""
