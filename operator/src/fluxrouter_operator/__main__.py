@@ -1,15 +1,27 @@
 """Lets `fluxrouter-operator` and `python -m fluxrouter_operator` start the operator."""
 
+import asyncio
+import os
+import sys
+
+from fluxrouter_operator.bootstrap import run
+from fluxrouter_operator.clients.channel import InsecureTarget
+from fluxrouter_operator.logs import set_up_logs
+from fluxrouter_operator.settings import read_settings
+
 
 def main() -> None:
-    """Starts the operator, once there is one.
+    """Runs the operator until a signal ends it.
 
     Raises:
-        SystemExit: always, for now: resources are applied with the `fluxrouter` command instead.
+        SystemExit: an option is wrong (2), or something failed for good (1).
     """
-    raise SystemExit(
-        "fluxrouter-operator: this version has no operator yet; use `fluxrouter apply -f` instead"
-    )
+    settings = read_settings(sys.argv[1:], os.environ)
+    set_up_logs(settings.log_level)
+    try:
+        asyncio.run(run(settings))
+    except InsecureTarget as error:
+        raise SystemExit(f"fluxrouter-operator: {error}") from error
 
 
 if __name__ == "__main__":

@@ -13,8 +13,8 @@ from fluxrouter_server.services.admissions import Admissions, Ask
 from fluxrouter_server.services.callers import AccountRef, Caller, Scope
 from fluxrouter_server.services.decisions import Decisions
 from fluxrouter_server.services.key_validity import refuse_key
-from fluxrouter_server.services.limits_cache import Snapshot
-from fluxrouter_server.services.payers import Payer, Payers
+from fluxrouter_server.services.limits_cache import ACCOUNT_GONE, Snapshot
+from fluxrouter_server.services.payers import Payer, Payers, account_missing
 from fluxrouter_server.services.ports.holds import Fit, HoldStore, SpendReading, Stale
 from fluxrouter_server.services.recurring import Sleep
 from fluxrouter_server.services.refusals import invalid, invalid_field
@@ -111,7 +111,8 @@ class CapService:
     ) -> SpendBatch | Denial:
         """Read the counters of many accounts, each in one step, all at the same time.
 
-        An account that is missing is no reason to refuse the others; anything else is.
+        An account that is missing is no reason to refuse the others, nor is one without its plan or
+        without a catalog, which cannot be read and is left out; anything else is.
 
         Raises:
             StoreUnavailable: the counters could not be read.
@@ -130,8 +131,9 @@ class CapService:
             match task.result():
                 case Spend() as spend:
                     spends.append(spend)
-                case Denial(reason=Reason.RESOURCE_NOT_FOUND):
-                    missing.append(name)
+                case Denial(reason=Reason.RESOURCE_NOT_FOUND) as denial:
+                    if denial in (account_missing(name), ACCOUNT_GONE):
+                        missing.append(name)
                 case Denial() as denial:
                     return denial
         return SpendBatch(tuple(spends), tuple(missing))
