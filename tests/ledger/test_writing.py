@@ -6,7 +6,7 @@ from sqlalchemy import Engine, Table, func, select
 from fluxrouter_server.domain.ledger import LedgerEntry, UnreadableEntry
 from fluxrouter_server.ledger.book import SqlLedgerBook
 from fluxrouter_server.ledger.rollups import rebuild_usage
-from fluxrouter_server.ledger.rows import read_row
+from fluxrouter_server.ledger.rows import entry_row, read_row
 from fluxrouter_server.ledger.tables import accounts, controls, entries, rejects, shards, usage
 from fluxrouter_testing.ledger_samples import SampleAccount
 
@@ -26,6 +26,11 @@ async def test_an_entry_is_read_back_as_it_was_written(book: SqlLedgerBook, engi
     entry = SampleAccount().settlement(labels={"team": "search", "env": "prod"})
     assert await book.append([entry]) == 1
     assert kept(engine) == [entry]
+
+
+def test_a_row_has_the_columns_of_its_table_in_their_order() -> None:
+    row = entry_row(SampleAccount().settlement())
+    assert list(row) == [column.name for column in entries.columns]
 
 
 async def test_what_is_delivered_twice_is_kept_and_summed_once(

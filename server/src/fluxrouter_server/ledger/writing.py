@@ -11,7 +11,10 @@ from dataclasses import dataclass
 from hashlib import blake2b
 from typing import Any, Final, TypeVar
 
+import psycopg
 import structlog
+from psycopg import sql
+from psycopg.errors import UniqueViolation
 from sqlalchemy import Connection, Tuple, insert, select, tuple_
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.exc import IntegrityError
@@ -35,6 +38,12 @@ _KEYS_AT_ONCE: Final = 5_000
 """Keys of up to three values in one list of a query: PostgreSQL takes 65,535, SQLite 32,766."""
 
 V = TypeVar("V")
+
+_COPY: Final = sql.SQL("COPY {} ({}) FROM STDIN").format(
+    sql.Identifier(entries.name),
+    # In the order in which `entry_row` makes them, which a test holds it to.
+    sql.SQL(", ").join(sql.Identifier(column.name) for column in entries.columns),
+)
 
 _Place = tuple[int, int]
 """Epoch and sequence number."""
@@ -136,10 +145,21 @@ def _insert_money(connection: Connection, rows: list[Row]) -> list[Row]:
         return rows
     try:
         with connection.begin_nested():
-            connection.execute(insert(entries), rows)
-    except IntegrityError:
+            _insert_all(connection, rows)
+    except (IntegrityError, UniqueViolation):
         return [row for row in rows if _insert_or_reject(connection, row)]
     return rows
+
+
+def _insert_all(connection: Connection, rows: list[Row]) -> None:
+    if connection.dialect.name != "postgresql":
+        connection.execute(insert(entries), rows)
+        return
+    # COPY takes a row in half the time of an INSERT, server and client together.
+    driver: psycopg.Connection[object] = connection.connection.driver_connection  # type: ignore[assignment]
+    with driver.cursor() as cursor, cursor.copy(_COPY) as copy:
+        for row in rows:
+            copy.write_row(list(row.values()))
 
 
 def _insert_or_reject(connection: Connection, row: Row) -> bool:
