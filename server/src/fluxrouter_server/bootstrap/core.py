@@ -9,7 +9,7 @@ from typing import Final
 import grpc
 
 from fluxrouter_server.bootstrap.credentials_file import read_credentials_file
-from fluxrouter_server.bootstrap.exposure import allows_local, require_closed
+from fluxrouter_server.bootstrap.exposure import allows_local, needs_stored, require_stored
 from fluxrouter_server.bootstrap.stores import Stores, open_stores
 from fluxrouter_server.bootstrap.use_cases import UseCases, build_use_cases
 from fluxrouter_server.domain.holds import HoldState
@@ -71,7 +71,8 @@ async def open_core(settings: Settings, *, sweeps: bool) -> AsyncIterator[Core]:
         metrics.count(Counter.SWEPT_HOLDS, count, label=state)
 
     async with open_stores(settings, on_expired=count_expired) as stores:
-        require_closed(settings, configured, await stores.credentials.list_credentials())
+        if needs_stored(settings, configured):
+            require_stored(settings, await stores.credentials.list_credentials())
         use_cases = build_use_cases(stores, metrics, configured=configured, local_allowed=is_local)
         _add_gauges(metrics, stores, use_cases)
         pipeline = CallPipeline(

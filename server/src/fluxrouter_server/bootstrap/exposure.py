@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from fluxrouter_server.services.ports.documents import CredentialRecord
 from fluxrouter_server.settings import Settings, SettingsError
 
-__all__ = ["allows_local", "require_closed"]
+__all__ = ["allows_local", "needs_stored", "require_stored"]
 
 
 def allows_local(settings: Settings, configured: Sequence[CredentialRecord]) -> bool:
@@ -13,25 +13,20 @@ def allows_local(settings: Settings, configured: Sequence[CredentialRecord]) -> 
     return settings.listen.is_loopback and not configured
 
 
-def require_closed(
-    settings: Settings,
-    configured: Sequence[CredentialRecord],
-    stored: Sequence[CredentialRecord],
-) -> None:
-    """Refuses an address that other machines reach where no credential tells friend from foe.
+def needs_stored(settings: Settings, configured: Sequence[CredentialRecord]) -> bool:
+    """Whether other machines reach the server, and only a credential made at run time keeps it."""
+    return not settings.listen.is_loopback and not configured
 
-    Args:
-        settings: Where the server listens.
-        configured: Credentials of the settings.
-        stored: Credentials that were made at run time.
+
+def require_stored(settings: Settings, stored: Sequence[CredentialRecord]) -> None:
+    """Refuses an address that other machines reach where no credential was made at run time.
 
     Raises:
         SettingsError: says how to go on.
     """
-    if settings.listen.is_loopback or configured or stored:
-        return
-    raise SettingsError(
-        f"--listen {settings.listen}: other machines can reach this address, and no credential is "
-        "configured; give --credentials-file, or make one with `fluxrouter credentials create` on "
-        "a server that listens on 127.0.0.1"
-    )
+    if not stored:
+        raise SettingsError(
+            f"--listen {settings.listen}: other machines can reach this address, and no credential "
+            "is configured; give --credentials-file, or make one with `fluxrouter credentials "
+            "create` on a server that listens on 127.0.0.1"
+        )

@@ -35,6 +35,7 @@ class Listening:
         api_key: A key of the example account; None without `--examples`.
         is_local: Whether calls from this machine need no credential.
         transport: How calls arrive.
+        problem: Why no decision can be had yet; None where it can.
     """
 
     grpc: str
@@ -42,6 +43,7 @@ class Listening:
     api_key: str | None
     is_local: bool
     transport: TransportKind
+    problem: str | None
 
 
 async def serve(settings: Settings, *, announce: Callable[[Listening], None]) -> None:
@@ -59,9 +61,6 @@ async def serve(settings: Settings, *, announce: Callable[[Listening], None]) ->
         TransportUnavailable: Envoy is asked for and does not run here.
         WorkerFailed: it runs here, and did not come up.
     """
-    # We start processes, and never fork to go on in Python: grpc's preparations for that would only
-    # complain. It reads the variable when it is first used.
-    os.environ.setdefault("GRPC_ENABLE_FORK_SUPPORT", "0")
     signals = StopSignals()
     with signals.listening():
         try:
@@ -87,6 +86,7 @@ async def _run(
             api_key=await _examples(settings, core.use_cases),
             is_local=core.is_local,
             transport=chosen.kind,
+            problem=core.stores.problem(),
         )
         signals.on_first = core.drain.begin
         with _told(settings, listening, announce):
@@ -109,6 +109,8 @@ def _told(
     if path is not None:
         write_private(path, _ready_text(listening))
     _log.info("serving", grpc=listening.grpc, metrics=listening.metrics)
+    if listening.problem is not None:
+        _log.error("not_ready", problem=listening.problem)
     if settings.simulated_clock is not None:
         _log.warning("clock_is_simulated", file=str(settings.simulated_clock))
     if listening.is_local:

@@ -1,7 +1,5 @@
 """Puts Envoy workers in front of a server: the shared port, their files, certificates and end."""
 
-import asyncio
-import json
 import shutil
 import tempfile
 from collections.abc import AsyncIterator, Iterator
@@ -10,27 +8,20 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Final
 
-import structlog
-
 from fluxrouter_server.api.methods import HOT_SERVICES
-from fluxrouter_server.bootstrap.private_files import write_private
+from fluxrouter_server.bootstrap.envoy_certificates import envoy_certificates
 from fluxrouter_server.bootstrap.stores import Stores
 from fluxrouter_server.bootstrap.worker_orders import ORDERS_VARIABLE, WorkerOrders, write_orders
 from fluxrouter_server.settings import Address, Settings
-from fluxrouter_server.transport.envoy_config import EnvoyPlan, secrets_config
+from fluxrouter_server.transport.envoy_config import EnvoyPlan
 from fluxrouter_server.transport.envoy_programs import EnvoyPrograms
 from fluxrouter_server.transport.envoy_worker import EnvoyWorker, WorkerFiles
 from fluxrouter_server.transport.reserved_port import reserved_port
 from fluxrouter_server.transport.supervisor import Supervisor, supervised
-from fluxrouter_server.transport.tls import TlsError, TlsFiles, file_states, read_pem
 
 __all__ = ["Front", "open_front", "private_directory"]
 
-_log = structlog.get_logger(__name__)
-
 _APP: Final = "fluxrouter_server.bootstrap.envoy_app:app"
-#: How soon a new certificate is used.
-_LOOK_SECONDS: Final = 1.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,7 +75,9 @@ async def open_front(
         port = stack.enter_context(
             reserved_port(listen.host, listen.port, may_share=settings.reuse_port)
         )
-        secrets = await stack.enter_async_context(_secrets(settings, directory))
+        certificate, client_ca = await stack.enter_async_context(
+            envoy_certificates(settings, directory)
+        )
         plan = EnvoyPlan(
             host=port.host,
             port=port.port,
@@ -93,8 +86,8 @@ async def open_front(
             app=_APP,
             rest_socket=rest_socket,
             admin_socket=directory,  # each worker has its own
-            secrets_file=secrets,
-            asks_for_certificates=settings.tls_client_ca is not None,
+            certificate_file=certificate,
+            client_ca_file=client_ca,
         )
         orders = replace(
             settings,
@@ -122,42 +115,3 @@ def _worker(
         files,
         {ORDERS_VARIABLE: str(orders)},
     )
-
-
-@asynccontextmanager
-async def _secrets(settings: Settings, directory: Path) -> AsyncIterator[Path | None]:
-    """Keeps Envoy's copy of the certificates like the files; yields None for plain text."""
-    if settings.tls_cert is None or settings.tls_key is None:
-        yield None
-        return
-    files = TlsFiles(settings.tls_cert, settings.tls_key, settings.tls_client_ca)
-    path = directory / "secrets.json"
-    _write_secrets(files, path)
-    following = asyncio.create_task(_follow(files, path), name="follow the certificates")
-    try:
-        yield path
-    finally:
-        following.cancel()
-        await asyncio.wait((following,))
-
-
-async def _follow(files: TlsFiles, path: Path) -> None:
-    """Copies certificates that have changed; a pair that does not fit leaves the former in use."""
-    state = file_states(files)
-    while True:
-        await asyncio.sleep(_LOOK_SECONDS)
-        try:
-            found = file_states(files)
-            if found == state:
-                continue
-            state = found
-            _write_secrets(files, path)
-        except TlsError as error:
-            _log.error("tls_renewal_failed", error=str(error))
-        else:
-            _log.info("tls_renewed", certificate=str(files.certificate))
-
-
-def _write_secrets(files: TlsFiles, path: Path) -> None:
-    pem = read_pem(files)
-    write_private(path, json.dumps(secrets_config(pem.certificate, pem.key, pem.client_ca)))

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final, TypeAlias
 
-__all__ = ["EnvoyPlan", "envoy_config", "secrets_config"]
+__all__ = ["EnvoyPlan", "certificate_secret", "client_ca_secret", "envoy_config"]
 
 #: Protobuf messages of Envoy's in their JSON form.
 Config: TypeAlias = dict[str, Any]
@@ -55,8 +55,8 @@ class EnvoyPlan:
         app: `module:attribute` of the ASGI application.
         rest_socket: Unix socket of the process that serves everything else.
         admin_socket: Unix socket of Envoy's own interface, by which it is drained and ended.
-        secrets_file: What `secrets_config` made; None serves plain text.
-        asks_for_certificates: Whether clients must show one (mutual TLS).
+        certificate_file: Holds a `certificate_secret`; None serves plain text.
+        client_ca_file: Holds a `client_ca_secret`; None does not ask for clients' certificates.
     """
 
     host: str
@@ -66,13 +66,14 @@ class EnvoyPlan:
     app: str
     rest_socket: Path
     admin_socket: Path
-    secrets_file: Path | None = None
-    asks_for_certificates: bool = False
+    certificate_file: Path | None = None
+    client_ca_file: Path | None = None
 
 
 def envoy_config(plan: EnvoyPlan) -> Config:
     """Returns the configuration; written as JSON it is what `envoy --config-path` takes."""
     return {
+        "node": {"id": "fluxrouter", "cluster": "fluxrouter"},  # asked for where secrets are read
         "admin": {"address": {"pipe": {"path": str(plan.admin_socket), "mode": 0o600}}},
         "overload_manager": {
             "resource_monitors": [
@@ -90,30 +91,27 @@ def envoy_config(plan: EnvoyPlan) -> Config:
     }
 
 
-def secrets_config(certificate: bytes, key: bytes, client_ca: bytes | None) -> Config:
-    """Returns the content of a secrets file, which Envoy reads anew when it is replaced.
+def certificate_secret(certificate: bytes, key: bytes) -> Config:
+    """Returns the content of a file with the server's certificate, both parts in PEM.
 
-    All certificates are in PEM.
+    Envoy reads it anew when it is replaced.
     """
-    resources: list[Config] = [
-        {
-            "@type": f"{_API}.extensions.transport_sockets.tls.v3.Secret",
-            "name": _CERTIFICATE,
-            "tls_certificate": {
-                "certificate_chain": {"inline_string": certificate.decode("ascii")},
-                "private_key": {"inline_string": key.decode("ascii")},
-            },
-        }
-    ]
-    if client_ca is not None:
-        resources.append(
-            {
-                "@type": f"{_API}.extensions.transport_sockets.tls.v3.Secret",
-                "name": _CLIENT_CA,
-                "validation_context": {"trusted_ca": {"inline_string": client_ca.decode("ascii")}},
-            }
-        )
-    return {"resources": resources}
+    pair = {
+        "certificate_chain": {"inline_string": certificate.decode("ascii")},
+        "private_key": {"inline_string": key.decode("ascii")},
+    }
+    return _secret(_CERTIFICATE, {"tls_certificate": pair})
+
+
+def client_ca_secret(client_ca: bytes) -> Config:
+    """Returns the content of a file with the authorities of clients' certificates, in PEM."""
+    authorities = {"trusted_ca": {"inline_string": client_ca.decode("ascii")}}
+    return _secret(_CLIENT_CA, {"validation_context": authorities})
+
+
+def _secret(name: str, content: Config) -> Config:
+    kind = f"{_API}.extensions.transport_sockets.tls.v3.Secret"
+    return {"resources": [{"@type": kind, "name": name, **content}]}
 
 
 def _listener(plan: EnvoyPlan) -> Config:
@@ -125,8 +123,8 @@ def _listener(plan: EnvoyPlan) -> Config:
             }
         ]
     }
-    if plan.secrets_file is not None:
-        chain["transport_socket"] = _tls(plan.secrets_file, asks=plan.asks_for_certificates)
+    if plan.certificate_file is not None:
+        chain["transport_socket"] = _tls(plan.certificate_file, plan.client_ca_file)
     return {
         "name": "grpc",
         "address": {"socket_address": {"address": plan.host, "port_value": plan.port}},
@@ -270,22 +268,29 @@ def _rest_cluster(plan: EnvoyPlan) -> Config:
     }
 
 
-def _tls(secrets_file: Path, *, asks: bool) -> Config:
-    source = {"path_config_source": {"path": str(secrets_file)}, "resource_api_version": "V3"}
+def _tls(certificate_file: Path, client_ca_file: Path | None) -> Config:
     common: Config = {
         "alpn_protocols": ["h2", "http/1.1"],
-        "tls_certificate_sds_secret_configs": [{"name": _CERTIFICATE, "sds_config": source}],
+        "tls_certificate_sds_secret_configs": [_secret_source(_CERTIFICATE, certificate_file)],
     }
-    if asks:
-        common["validation_context_sds_secret_config"] = {
-            "name": _CLIENT_CA,
-            "sds_config": source,
-        }
+    if client_ca_file is not None:
+        common["validation_context_sds_secret_config"] = _secret_source(_CLIENT_CA, client_ca_file)
     return {
         "name": "envoy.transport_sockets.tls",
         "typed_config": {
             "@type": f"{_API}.extensions.transport_sockets.tls.v3.DownstreamTlsContext",
-            "require_client_certificate": asks,
+            "require_client_certificate": client_ca_file is not None,
             "common_tls_context": common,
+        },
+    }
+
+
+def _secret_source(name: str, file: Path) -> Config:
+    """Returns where Envoy reads a secret, and reads it again; a file holds one."""
+    return {
+        "name": name,
+        "sds_config": {
+            "path_config_source": {"path": str(file)},
+            "resource_api_version": "V3",
         },
     }

@@ -24,6 +24,8 @@ _log = structlog.get_logger(__name__)
 _START_SECONDS: Final = 30.0
 _POLL_SECONDS: Final = 0.02
 _STOP_SECONDS: Final = 5.0
+#: A connection that is not used for so long while the worker drains is idle.
+_QUIET_SECONDS: Final = 0.5
 #: One line of JSON for each of Envoy's own messages, as our logs have it.
 _LOG_FORMAT: Final = '{"event":"%j","level":"%l","logger":"envoy.%n","timestamp":"%Y-%m-%dT%T.%eZ"}'
 
@@ -170,10 +172,19 @@ class EnvoyWorker:
             process.stdin.close()
 
     async def _until_idle(self) -> None:
+        """Returns when all connections are gone, or none of those that are left is used.
+
+        Connections end with the answer to their next call. Those without one for a while are cut:
+        Envoy has no way to tell their clients.
+        """
+        now = asyncio.get_running_loop().time
+        used_at = now()
         while True:
             calls, connections = await self._admin.active()
-            if calls == 0 and connections == 0:
+            if connections == 0 or (calls == 0 and now() - used_at > _QUIET_SECONDS):
                 return
+            if calls > 0:
+                used_at = now()
             await asyncio.sleep(_POLL_SECONDS)
 
     def _arguments(self) -> tuple[str, ...]:
