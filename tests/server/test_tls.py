@@ -14,6 +14,7 @@ from fluxrouter.v1.control_pb2_grpc import ControlServiceStub
 from fluxrouter_testing.fleet import Fleet, Server
 from fluxrouter_testing.processes import StartError
 from fluxrouter_testing.refusals import refused
+from fluxrouter_testing.waiting import eventually_async
 
 LIST = control_pb2.ListRequest(kind=control_pb2.RESOURCE_KIND_PLAN)
 
@@ -67,6 +68,15 @@ async def control(
         yield ControlServiceStub(channel)  # type: ignore[arg-type]
 
 
+async def is_answered(stub: ControlServiceStub) -> bool:
+    """Whether a call gets through; a new certificate may take a second to be used."""
+    try:
+        await stub.List(LIST, wait_for_ready=False)
+    except grpc.aio.AioRpcError:
+        return False
+    return True
+
+
 async def test_a_server_with_a_certificate_serves_tls(
     fleet: Fleet, files: Files, authority: trustme.CA
 ) -> None:
@@ -108,7 +118,7 @@ async def test_a_renewed_certificate_is_used_without_a_restart(
         following = trustme.CA()
         files.replace(following)
         async with control(server, following) as after:
-            assert (await after.List(LIST)) is not None
+            await eventually_async(lambda: is_answered(after))
         assert (await before.List(LIST)) is not None  # a connection outlives its certificate
     server.child.stop()
 

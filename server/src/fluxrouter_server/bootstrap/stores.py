@@ -36,7 +36,7 @@ _log = structlog.get_logger(__name__)
 _MICROSECONDS: Final = 1_000_000
 #: How long a start waits for a store that comes up at the same time.
 _START_SECONDS: Final = 15.0
-#: An embedded store that ends again within this time would do so for ever.
+#: An embedded store that ends within this time after a restart would do so for ever.
 _LEAST_LIFE_SECONDS: Final = 10.0
 
 OnExpired = Callable[[HoldState, int], None]
@@ -119,15 +119,16 @@ async def keep_running(embedded: EmbeddedStore) -> None:
         EmbeddedStoreFailed: it does not come up again, or ends as soon as it is up.
     """
     loop = asyncio.get_running_loop()
+    restarted_at = float("-inf")
     while True:
-        begun = loop.time()
         code = await embedded.wait()
         _log.error("embedded_store_ended", exit_code=code, log_tail=embedded.log_tail())
-        if loop.time() - begun < _LEAST_LIFE_SECONDS:
+        if loop.time() - restarted_at < _LEAST_LIFE_SECONDS:
             raise EmbeddedStoreFailed(
                 f"the embedded store ended again with exit code {code}; "
                 f"its log ends:\n{embedded.log_tail()}"
             )
+        restarted_at = loop.time()
         await embedded.start()
 
 

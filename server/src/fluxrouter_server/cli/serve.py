@@ -70,6 +70,8 @@ def _announce(settings: Settings, listening: bootstrap.Listening) -> None:
     click.echo(
         f"FluxRouter serves gRPC on {listening.grpc}, metrics on {listening.metrics}/metrics"
     )
+    if listening.problem is not None:
+        click.echo(f"It is not ready: {listening.problem}", err=True)
     if listening.is_local:
         click.echo("No credential is configured: whoever is on this machine may do everything.")
     if settings.store is None:
