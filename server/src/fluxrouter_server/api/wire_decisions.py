@@ -1,8 +1,8 @@
 """Answers of the hot services: holds, receipts and counters as messages."""
 
 from fluxrouter.v1 import cap_pb2, metering_pb2, router_pb2
-from fluxrouter_server.api.wire_rate_cards import rates_message
-from fluxrouter_server.api.wire_time import timestamp
+from fluxrouter_server.api.wire_rate_cards import rates_message, set_rates
+from fluxrouter_server.api.wire_time import set_timestamp, timestamp
 from fluxrouter_server.domain.catalog import Alias
 from fluxrouter_server.domain.holds import HoldState, LevelSpend, Receipt
 from fluxrouter_server.services.cap_service import Spend
@@ -31,7 +31,7 @@ _STATES = {
 def route_response(routed: Routed) -> router_pb2.RouteResponse:
     """Returns an admission."""
     hold = routed.hold
-    return router_pb2.RouteResponse(
+    response = router_pb2.RouteResponse(
         hold_id=hold.id,
         request_id=hold.request_id,
         attempt=hold.attempt,
@@ -46,13 +46,15 @@ def route_response(routed: Routed) -> router_pb2.RouteResponse:
         shrunk=hold.granted_output_tokens < hold.wished_output_tokens,
         held_nano_usd=hold.held_nano_usd,
         headroom_nano_usd=hold.headroom_nano_usd,
-        expire_time=timestamp(hold.expire_us),
-        period_end_time=timestamp(hold.period_end_us),
         replayed=routed.replayed,
         state=_STATES[hold.state],
         would_deny_reason=hold.would_deny,
-        rates=rates_message(hold.rates),
     )
+    # In place: a message that is handed to the constructor is made and copied, at twice the cost.
+    set_timestamp(response.expire_time, hold.expire_us)
+    set_timestamp(response.period_end_time, hold.period_end_us)
+    set_rates(response.rates, hold.rates)
+    return response
 
 
 def receipt_message(receipt: Receipt) -> metering_pb2.Receipt:

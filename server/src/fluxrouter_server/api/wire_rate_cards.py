@@ -8,7 +8,7 @@ from fluxrouter_server.api.wire_time import timestamp
 from fluxrouter_server.domain.money import format_usd
 from fluxrouter_server.domain.pricing import RateCard, Rates
 
-__all__ = ["rate_card_messages", "rates_message", "read_rate_cards"]
+__all__ = ["rate_card_messages", "rates_message", "read_rate_cards", "set_rates"]
 
 
 def read_rate_cards(
@@ -44,12 +44,17 @@ def rate_card_messages(cards: Sequence[RateCard]) -> list[catalog_pb2.RateCard]:
 
 def rates_message(rates: Rates) -> router_pb2.Rates:
     """Returns rates in force as answers have them."""
-    return router_pb2.Rates(
-        input_nano_usd=rates.input_nano_usd,
-        cached_input_nano_usd=rates.cached_input_nano_usd,
-        cache_write_nano_usd=rates.cache_write_nano_usd,
-        output_nano_usd=rates.output_nano_usd,
-    )
+    message = router_pb2.Rates()
+    set_rates(message, rates)
+    return message
+
+
+def set_rates(message: router_pb2.Rates, rates: Rates) -> None:
+    """Writes rates into a message that is part of another."""
+    message.input_nano_usd = rates.input_nano_usd
+    message.cached_input_nano_usd = rates.cached_input_nano_usd
+    message.cache_write_nano_usd = rates.cache_write_nano_usd
+    message.output_nano_usd = rates.output_nano_usd
 
 
 def _read_rate_card(

@@ -1,6 +1,7 @@
 """Requests of the hot services as domain values; refuses only what cannot be represented."""
 
 from collections.abc import Sequence
+from functools import lru_cache
 from typing import TypeVar
 
 from fluxrouter.v1 import metering_pb2, router_pb2
@@ -25,6 +26,8 @@ __all__ = [
 E = TypeVar("E", Protocol, Tier)
 
 _NO_CAPABILITIES: frozenset[Capability] = frozenset()
+#: Of `namespace/name`, each of at most 63.
+_MOST_NAME_CHARACTERS = 127
 _NAME_REMEDY = (
     "write namespace/name, or name alone for the namespace default; both of lower-case letters, "
     "digits, - and ."
@@ -62,8 +65,9 @@ def read_account_ref(account: str, api_key: str) -> AccountRef | Denial:
     if account:
         if api_key:
             return invalid_field("api_key", "must be left out where `account` is given")
-        name = parse_account_name(account)
-        return _wrong_name("account", account) if name is None else AccountRef(name=name)
+        if len(account) > _MOST_NAME_CHARACTERS:  # not to be remembered
+            return _wrong_name("account", account)
+        return _ref_by_name(account) or _wrong_name("account", account)
     return AccountRef(api_key=api_key) if api_key else OWN_ACCOUNT
 
 
@@ -92,6 +96,13 @@ def read_usage(message: metering_pb2.Usage) -> Usage:
         output_tokens=message.output_tokens,
         reasoning_tokens=message.reasoning_tokens,
     )
+
+
+# Most calls are for few accounts, and reading a name costs as much as parsing the whole request.
+@lru_cache(maxsize=16_384)
+def _ref_by_name(text: str) -> AccountRef | None:
+    name = parse_account_name(text)
+    return None if name is None else AccountRef(name=name)
 
 
 def _optional(name: str, text: str, of: type[E], reader: FieldReader) -> E | None:
