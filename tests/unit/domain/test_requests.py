@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from fluxrouter_server.domain.catalog import Capability, Protocol, Tier
-from fluxrouter_server.domain.ids import AccountUid, KeyName, RequestId
+from fluxrouter_server.domain.ids import AccountUid, KeyName, ModelId, RequestId
 from fluxrouter_server.domain.requests import RouteQuery, digest
 
 UID = AccountUid("a" * 16)
@@ -28,6 +28,8 @@ QUERIES = st.builds(
     protocol=st.none() | st.sampled_from(Protocol),
     labels=st.dictionaries(TEXT, TEXT, max_size=2),
     tier=st.none() | st.sampled_from(Tier),
+    size_bytes=COUNT,
+    fingerprint=TEXT,
 )
 # For each field a value that differs from QUERY's.
 CHANGES: dict[str, Any] = {
@@ -42,6 +44,8 @@ CHANGES: dict[str, Any] = {
     "protocol": Protocol.MESSAGES,
     "labels": {"": ""},
     "tier": Tier.FAST,
+    "size_bytes": 0,
+    "fingerprint": "~",
 }
 
 
@@ -49,8 +53,8 @@ def with_(**changes: Any) -> RouteQuery:  # noqa: ANN401 - a value of any field
     return replace(QUERY, **changes)
 
 
-def test_every_field_but_the_attempt_is_part_of_a_request() -> None:
-    assert {field.name for field in fields(RouteQuery)} - {"attempt"} == set(CHANGES)
+def test_every_field_that_is_not_of_one_attempt_is_part_of_a_request() -> None:
+    assert {field.name for field in fields(RouteQuery)} - {"attempt", "avoid"} == set(CHANGES)
 
 
 @pytest.mark.parametrize("field", CHANGES)
@@ -87,7 +91,8 @@ def test_account_and_key_are_part_of_a_request() -> None:
 
 
 def test_another_attempt_is_the_same_request() -> None:
-    assert digest(with_(attempt=2), UID, None) == digest(QUERY, UID, None)
+    again = with_(attempt=2, avoid=frozenset({ModelId("m")}))
+    assert digest(again, UID, None) == digest(QUERY, UID, None)
 
 
 def test_the_order_of_labels_and_capabilities_does_not_matter() -> None:
@@ -128,6 +133,7 @@ def test_a_sound_request_is_accepted() -> None:
         ("input_tokens", 100_000_001),
         ("images", -1),
         ("images", 10_001),
+        ("size_bytes", -1),
         ("max_output_tokens", 0),
         ("max_output_tokens", -5),
         ("max_output_tokens", 100_000_001),

@@ -135,3 +135,14 @@ def test_every_candidate_fits_its_model_and_can_be_priced(
         assert candidate.input_tokens + candidate.output_tokens <= window
         assert 0 <= candidate.output_tokens <= model.max_output_tokens
         assert worst_case_nano_usd(candidate) >= 0
+
+
+def test_the_size_that_is_given_counts_in_place_of_the_texts() -> None:
+    assert only("fast-1", text="short", size_bytes=500).input_tokens == 500
+    assert only("fast-1", text="short", size_bytes=0).input_tokens == 0
+
+
+def test_a_model_to_avoid_serves_nobody() -> None:
+    first, second = models("flux-fast")[:2]
+    assert models("flux-fast", avoid=frozenset({first}))[0] == second
+    assert denied("fast-1", avoid=frozenset({"fast-1"})).reason is Reason.NO_HEALTHY_MODEL

@@ -8,7 +8,7 @@ from fluxrouter_server.domain.catalog import Capability, Protocol, Tier
 from fluxrouter_server.domain.checks import are_labels, in_range
 from fluxrouter_server.domain.denials import FieldViolation
 from fluxrouter_server.domain.hold_ids import MAX_ATTEMPT
-from fluxrouter_server.domain.ids import AccountUid, KeyName, RequestId
+from fluxrouter_server.domain.ids import AccountUid, KeyName, ModelId, RequestId
 from fluxrouter_server.domain.names import shown
 from fluxrouter_server.domain.pricing import MAX_TOKENS
 
@@ -30,6 +30,11 @@ class RouteQuery:
 
     `request_id` is empty where the caller gave none. `input_tokens` and `max_output_tokens` are
     None where the caller did not say. `text` is a secret of the caller: never logged or stored.
+
+    Where the request itself is at hand, and not only its text, `size_bytes` are the UTF-8 bytes
+    that can become input tokens, in place of those of `text`, and `fingerprint` tells its content
+    from any other. `avoid` are models that must not serve this attempt, such as one whose upstream just
+    failed; like the attempt they do not make it another request.
     """
 
     model: str
@@ -44,6 +49,9 @@ class RouteQuery:
     protocol: Protocol | None = None
     labels: Mapping[str, str] = field(default_factory=dict)
     tier: Tier | None = None
+    size_bytes: int | None = None
+    fingerprint: str = ""
+    avoid: frozenset[ModelId] = frozenset()
 
     def validate(self) -> tuple[FieldViolation, ...]:
         """Say which fields cannot be; paths are those of `RouteRequest`."""
@@ -66,6 +74,7 @@ class RouteQuery:
 
     def _sizes(self) -> Iterator[FieldViolation]:
         yield from in_range("input_tokens", self.input_tokens, low=0, high=MAX_TOKENS)
+        yield from in_range("size_bytes", self.size_bytes, low=0, high=MAX_TOKENS)
         yield from in_range("images", self.images, low=0, high=MAX_IMAGES)
         yield from in_range("choices", self.choices, low=1, high=MAX_CHOICES)
         # 0 is refused: several APIs read a limit of 0 as none, and the hold would cover nothing.
@@ -100,11 +109,19 @@ def digest(query: RouteQuery, uid: AccountUid, key: KeyName | None) -> bytes:
             _optional(query.protocol),
             _list(text for pair in sorted(query.labels.items()) for text in pair),
             _optional(query.tier),
+            *_content(query),
         )
     )
     # JSON can smuggle half a surrogate pair into a text; it must not crash the request.
     data = encoding.encode("utf-8", "surrogatepass")
     return blake2b(data, digest_size=DIGEST_BYTES, person=_ENCODING).digest()
+
+
+def _content(query: RouteQuery) -> Iterator[str]:
+    """Nothing where nothing is given: such requests keep the digest that they always had."""
+    if query.size_bytes is not None or query.fingerprint:
+        yield _optional(query.size_bytes)
+        yield _text(query.fingerprint)
 
 
 def _text(text: str) -> str:

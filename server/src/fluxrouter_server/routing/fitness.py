@@ -65,7 +65,9 @@ def demand_of(
     needed = query.capabilities
     if query.images:
         needed |= {Capability.VISION}
-    size = 0 if query.input_tokens is not None else utf8_length(query.text)
+    size = query.size_bytes
+    if size is None:
+        size = 0 if query.input_tokens is not None else utf8_length(query.text)
     return Demand(query, needed, size, limits, catalog, key, now_us, healthy)
 
 
@@ -90,7 +92,7 @@ def fit(model: Model, demand: Demand) -> Candidate | Unfit:
     rates = rates_of(model, demand.catalog, demand.now_us)
     if rates is None:
         return Unfit(model, Obstacle.PRICE)
-    if not demand.healthy(model):
+    if model.id in query.avoid or not demand.healthy(model):
         return Unfit(model, Obstacle.HEALTH)
     output_tokens = min(wish, model.context_window_tokens - input_tokens)
     return _candidate(model, rates, input_tokens, output_tokens, choices=query.choices)
