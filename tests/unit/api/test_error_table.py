@@ -58,7 +58,8 @@ def test_a_reason_carries_the_metadata_that_its_contract_lists(reason: Reason) -
 
 
 def test_a_store_that_does_not_answer_is_unavailable_and_says_when_to_retry() -> None:
-    denial = denial_of(StoreUnavailable("at 10.0.0.7", outcome_unknown=True, retry_after_us=250))
+    error = StoreUnavailable("at 10.0.0.7", outcome_unknown=True, retry_after_us=250)
+    denial = denial_of(error, to_operator=False)
     assert (denial.reason, denial.retry_after_us) == (Reason.STORE_UNAVAILABLE, 250)
     assert TABLE[denial.reason].code is Code.UNAVAILABLE
 
@@ -67,5 +68,8 @@ def test_a_store_that_does_not_answer_is_unavailable_and_says_when_to_retry() ->
     "error",
     [StoreUnavailable("at 10.0.0.7", outcome_unknown=False), StoreRefused("at 10.0.0.7")],
 )
-def test_callers_do_not_learn_where_the_store_is(error: StoreUnavailable | StoreRefused) -> None:
-    assert "10.0.0.7" not in denial_of(error).message
+def test_operators_learn_what_is_wrong_with_the_store_and_others_do_not(
+    error: StoreUnavailable | StoreRefused,
+) -> None:
+    assert denial_of(error, to_operator=True).message == "at 10.0.0.7"
+    assert "10.0.0.7" not in denial_of(error, to_operator=False).message

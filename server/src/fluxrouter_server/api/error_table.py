@@ -81,19 +81,22 @@ TABLE: Mapping[Reason, Row] = {
 }
 
 
-def denial_of(error: StoreError) -> Denial:
-    """Returns what callers are told of a failure of the store.
+def denial_of(error: StoreError, *, to_operator: bool) -> Denial:
+    """Returns what a caller is told of a failure of the store.
 
-    The error's own message is for the operator: it may name addresses and settings.
+    Args:
+        error: Its message is for operators: it names shards, addresses and settings.
+        to_operator: Whether the caller is one, whom it helps: a change that reached some shards and
+            not others says which.
     """
     if isinstance(error, StoreUnavailable):
-        return Denial(
-            Reason.STORE_UNAVAILABLE,
-            "no decision could be had from the store; repeat the call with the same ids",
-            retry_after_us=error.retry_after_us,
-        )
+        message = "no decision could be had from the store; repeat the call with the same ids"
+        retry_after_us = error.retry_after_us
+    else:
+        message = "the store must not be used as it is set up; the server's log says how to mend it"
+        retry_after_us = _REFUSED_RETRY_US
     return Denial(
         Reason.STORE_UNAVAILABLE,
-        "the store must not be used as it is set up; the server's log says how to mend it",
-        retry_after_us=_REFUSED_RETRY_US,
+        str(error) if to_operator else message,
+        retry_after_us=retry_after_us,
     )

@@ -12,7 +12,7 @@ from fluxrouter_server.api.methods import AnyMethod
 from fluxrouter_server.api.status_details import Failure, internal_failure, refusal
 from fluxrouter_server.api.wire_walk import largest_field, read_message
 from fluxrouter_server.domain.denials import Denial
-from fluxrouter_server.services.callers import Caller
+from fluxrouter_server.services.callers import Caller, Scope
 from fluxrouter_server.services.payers import scope_missing
 from fluxrouter_server.services.ports.errors import StoreError, StoreUnavailable
 from fluxrouter_server.services.refusals import invalid_field
@@ -89,7 +89,7 @@ class CallEntry:
         if isinstance(error, StoreError):
             if not isinstance(error, StoreUnavailable):
                 _log.error("store_refused", method=self.name, error=str(error))
-            return refusal(denial_of(error))
+            return refusal(denial_of(error, to_operator=Scope.CONTROL in self._access.scopes))
         request_id = _request_id(arrival)
         _log.error("call_failed", method=self.name, request_id=request_id, exc_info=error)
         return internal_failure(request_id)
