@@ -87,7 +87,7 @@ async def answer(message: router_pb2.RouteRequest, _: CallContext) -> Answer:
 
 
 async def explode(_message: router_pb2.RouteRequest, _: CallContext) -> Answer:
-    raise LookupError("the secret of the vault is 42")
+    raise LookupError("the code of the vault")
 
 
 def code_of(outcome: bytes | Failure) -> Code:
@@ -180,7 +180,7 @@ async def test_an_error_that_nobody_foresaw_tells_its_caller_nothing() -> None:
     outcome = await Bench().call(explode)
     assert isinstance(outcome, Failure)
     assert outcome.code is Code.INTERNAL
-    assert b"42" not in outcome.status + outcome.message.encode()
+    assert b"vault" not in outcome.status + outcome.message.encode()
 
 
 async def test_an_error_that_nobody_foresaw_is_logged_once_under_its_request_id() -> None:
