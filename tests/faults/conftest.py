@@ -9,8 +9,16 @@ import pytest
 from fluxrouter_server.cli.resource_files import read_resources
 from fluxrouter_testing.customers import Connection, connected
 from fluxrouter_testing.fleet import Fleet, running_fleet
+from fluxrouter_testing.transports import TRANSPORTS, servers_on
 
 _CATALOG = Path(__file__).resolve().parents[2] / "examples" / "resources" / "catalog.yaml"
+
+
+@pytest.fixture(scope="session", params=TRANSPORTS, autouse=True)
+def transport(request: pytest.FixtureRequest) -> Iterator[str]:
+    """Every test here is for every transport; servers are started with it."""
+    with servers_on(request.param) as name:
+        yield name
 
 
 @pytest.fixture

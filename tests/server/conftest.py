@@ -11,6 +11,7 @@ from fluxrouter_server.cli.resource_files import read_resources
 from fluxrouter_testing.customers import account, connected, plan
 from fluxrouter_testing.fleet import Fleet, Server, running_fleet
 from fluxrouter_testing.shop import Shop
+from fluxrouter_testing.transports import TRANSPORTS, servers_on
 
 EXAMPLES = Path(__file__).resolve().parents[2] / "examples" / "resources"
 START_US = 1_800_000_000_000_000  # 2027-01-15T08:00:00Z
@@ -18,8 +19,15 @@ START_US = 1_800_000_000_000_000  # 2027-01-15T08:00:00Z
 _numbers = count(1)
 
 
+@pytest.fixture(scope="session", params=TRANSPORTS, autouse=True)
+def transport(request: pytest.FixtureRequest) -> Iterator[str]:
+    """Every test here is for every transport; servers are started with it."""
+    with servers_on(request.param) as name:
+        yield name
+
+
 @pytest.fixture(scope="session")
-def fleet() -> Iterator[Fleet]:
+def fleet(transport: str) -> Iterator[Fleet]:  # noqa: ARG001 - a fleet for each
     """One store and one server, for all tests that leave both as they are."""
     with running_fleet(servers=1, start_us=START_US) as started:
         yield started
