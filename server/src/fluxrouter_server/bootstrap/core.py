@@ -72,7 +72,7 @@ async def open_core(settings: Settings, *, sweeps: bool) -> AsyncIterator[Core]:
 
     async with open_stores(settings, on_expired=count_expired) as stores:
         if needs_stored(settings, configured):
-            require_stored(settings, await stores.credentials.list_credentials())
+            require_stored(settings, await stores.control.credentials.list_credentials())
         use_cases = build_use_cases(stores, metrics, configured=configured, local_allowed=is_local)
         _add_gauges(metrics, stores, use_cases)
         pipeline = CallPipeline(

@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import AsyncIterator, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
-from typing import Final
+from typing import Final, Self
 
 import structlog
 
@@ -25,7 +25,7 @@ from fluxrouter_server.store.layout import ClockKind
 from fluxrouter_server.store.layout_keeper import LayoutKeeper
 from fluxrouter_server.store.plan_store import ValkeyPlanStore
 from fluxrouter_server.store.scripts import ScriptLibrary, read_scripts
-from fluxrouter_server.store.shard_calls import ShardCalls
+from fluxrouter_server.store.shard_calls import FAN_OUT_SECONDS, ShardCalls
 from fluxrouter_server.store.sweeping import ValkeySweeper
 from fluxrouter_server.store.witness import Witness
 
@@ -43,18 +43,40 @@ OnExpired = Callable[[HoldState, int], None]
 
 
 @dataclass(frozen=True, slots=True)
+class Documents:
+    """What reads and writes control documents."""
+
+    plans: ValkeyPlanStore
+    catalogs: ValkeyCatalogStore
+    accounts: ValkeyAccountStore
+    credentials: ValkeyCredentialStore
+
+    @classmethod
+    def over(cls, shards: ShardCalls) -> Self:
+        """All of them, with the patience of these calls."""
+        return cls(
+            ValkeyPlanStore(shards),
+            ValkeyCatalogStore(shards),
+            ValkeyAccountStore(shards),
+            ValkeyCredentialStore(shards),
+        )
+
+
+@dataclass(frozen=True, slots=True)
 class Stores:
-    """The ports' adapters over one store; `embedded` is None where the store is external."""
+    """The ports' adapters over one store; `embedded` is None where the store is external.
+
+    Decisions wait for documents no longer than for anything else, so theirs are `quick`. Whoever
+    changes documents would rather wait than be told to repeat a thousand of them: `control`.
+    """
 
     embedded: EmbeddedStore | None
     address: StoreAddress
     client: StoreClient
     layout: LayoutKeeper
     clock: ScriptClock
-    plans: ValkeyPlanStore
-    catalogs: ValkeyCatalogStore
-    accounts: ValkeyAccountStore
-    credentials: ValkeyCredentialStore
+    control: Documents
+    quick: Documents
     holds: ValkeyHoldStore
     sweeper: ValkeySweeper
 
@@ -94,6 +116,9 @@ async def open_stores(settings: Settings, *, on_expired: OnExpired) -> AsyncIter
             clock = clock_file(settings.simulated_clock)
         timing = _timing(settings)
         shards = ShardCalls(client, scripts, lives=layout, clock=clock)
+        patient = ShardCalls(
+            client, scripts, lives=layout, clock=clock, timeout_seconds=FAN_OUT_SECONDS
+        )
         calls = HoldCalls(client, scripts, lives=layout, clock=clock, timing=timing)
         yield Stores(
             embedded=embedded,
@@ -101,10 +126,8 @@ async def open_stores(settings: Settings, *, on_expired: OnExpired) -> AsyncIter
             client=client,
             layout=layout,
             clock=clock,
-            plans=ValkeyPlanStore(shards),
-            catalogs=ValkeyCatalogStore(shards),
-            accounts=ValkeyAccountStore(shards),
-            credentials=ValkeyCredentialStore(shards),
+            control=Documents.over(patient),
+            quick=Documents.over(shards),
             holds=ValkeyHoldStore(
                 calls, most_backlog_entries=timing.most_backlog_entries, on_expired=on_expired
             ),

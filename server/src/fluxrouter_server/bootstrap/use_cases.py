@@ -62,8 +62,9 @@ def build_use_cases(
         configured: Service credentials of the settings.
         local_allowed: Whether calls without any credential may do everything.
     """
+    quick, control = stores.quick, stores.control
     cache = LimitsCache(
-        accounts=stores.accounts, plans=stores.plans, catalogs=stores.catalogs, clock=stores.clock
+        accounts=quick.accounts, plans=quick.plans, catalogs=quick.catalogs, clock=stores.clock
     )
     decisions = Decisions(cache=cache, holds=stores.holds, telemetry=telemetry)
     payers = Payers(cache)
@@ -86,22 +87,22 @@ def build_use_cases(
             admissions=admissions, decisions=decisions, payers=payers, holds=stores.holds
         ),
         control=ControlService(
-            plans=stores.plans, accounts=stores.accounts, catalogs=stores.catalogs
+            plans=control.plans, accounts=control.accounts, catalogs=control.catalogs
         ),
-        keys=KeyService(accounts=stores.accounts, clock=stores.clock, random=token_bytes),
+        keys=KeyService(accounts=control.accounts, clock=stores.clock, random=token_bytes),
         service_credentials=ServiceCredentials(
-            store=stores.credentials, clock=stores.clock, random=token_bytes
+            store=control.credentials, clock=stores.clock, random=token_bytes
         ),
         authenticator=Credentials(
             cache=cache,
-            store=stores.credentials,
+            store=quick.credentials,
             configured=configured,
             local_allowed=local_allowed,
             monotonic=time.monotonic,
         ),
         unknown=unknown,
         sweeping=Sweeping(
-            sweeper=stores.sweeper, fan_outs=(stores.plans, stores.catalogs), telemetry=telemetry
+            sweeper=stores.sweeper, fan_outs=(control.plans, control.catalogs), telemetry=telemetry
         ),
     )
 

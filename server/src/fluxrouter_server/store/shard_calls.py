@@ -89,6 +89,7 @@ class ShardCalls:
         scripts: All there are.
         lives: Which data each shard should hold.
         clock: Given to scripts.
+        timeout_seconds: Bound on a call to one shard; None is the client's own.
     """
 
     def __init__(
@@ -98,11 +99,13 @@ class ShardCalls:
         *,
         lives: ShardLives,
         clock: ScriptClock,
+        timeout_seconds: float | None = None,
     ) -> None:
         self._client = client
         self._scripts = scripts
         self._lives = lives
         self._clock = clock
+        self._timeout_seconds = timeout_seconds
 
     async def run(
         self, script: str, shard: int, keys: Sequence[Argument], *args: Argument
@@ -114,7 +117,9 @@ class ShardCalls:
             StoreRefused: Its data has another layout or clock.
         """
         keys, arguments = self._words(ShardCall(shard, keys, args))
-        reply = await self._client.evaluate(self._scripts[script], keys, arguments)
+        reply = await self._client.evaluate(
+            self._scripts[script], keys, arguments, timeout_seconds=self._timeout_seconds
+        )
         outcome = self._read(shard, reply)
         if isinstance(outcome, StoreError):
             raise outcome
