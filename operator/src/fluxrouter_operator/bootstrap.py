@@ -78,6 +78,13 @@ async def _watch_and_reconcile(settings: Settings, make: Callable[[View], Reconc
 
     loops = asyncio.create_task(reconcile())
     announcing = asyncio.create_task(_announce(settings, ready))
+
+    # Before kopf takes them for tasks that hang, and waits for them.
+    @kopf.on.cleanup(registry=watching.registry)
+    async def end(**_: object) -> None:
+        loops.cancel()
+        await asyncio.wait([loops])
+
     try:
         await kopf.operator(
             registry=watching.registry,
@@ -92,8 +99,8 @@ async def _watch_and_reconcile(settings: Settings, make: Callable[[View], Reconc
     finally:
         announcing.cancel()
         loops.cancel()
-        with contextlib.suppress(asyncio.CancelledError):
-            await loops
+    with contextlib.suppress(asyncio.CancelledError):
+        await loops
 
 
 async def _announce(settings: Settings, ready: asyncio.Event) -> None:

@@ -23,6 +23,7 @@ __all__ = [
     "ServerKey",
     "ServerKeyState",
     "Way",
+    "are_settled",
     "decide_key",
     "dropped_keys",
     "wishes",
@@ -130,6 +131,17 @@ def dropped_keys(spec: Mapping[str, Any], status: Mapping[str, Any]) -> tuple[tu
     wanted = {(wish.name, wish.secret_name) for wish in wishes(spec)}
     known = ((key["name"], key["secretName"]) for key in status.get("apiKeys", ()))
     return tuple(key for key in known if key not in wanted)
+
+
+def are_settled(spec: Mapping[str, Any], status: Mapping[str, Any]) -> bool:
+    """Whether a status shows every key of the spec in its Secret, as wished, and no other."""
+    shown = {(key["name"], key["secretName"]): key for key in status.get("apiKeys", ())}
+    wanted = wishes(spec)
+    return len(shown) == len(wanted) and all(
+        "createTime" in (key := shown.get((wish.name, wish.secret_name), {}))
+        and key.get("rotation", 0) >= wish.rotation
+        for wish in wanted
+    )
 
 
 def decide_key(

@@ -19,6 +19,7 @@ class Reason(StrEnum):
     SERVER_UNREACHABLE = "ServerUnreachable"
     # Ready
     READY = "Ready"
+    KEYS_PENDING = "KeysPending"
     DELETION_REFUSED = "DeletionRefused"
     SECRET_NOT_OURS = "SecretNotOurs"  # noqa: S105 - a reason, not a password
     SECRET_FAILED = "SecretFailed"  # noqa: S105 - likewise

@@ -5,17 +5,24 @@ empty or zero.
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 
 from fluxrouter.v1 import cap_pb2, kubernetes_pb2
-from fluxrouter_operator.decisions.conditions import Standing, conditions
+from fluxrouter_operator.decisions.conditions import Finding, Standing, State, conditions
 from fluxrouter_operator.decisions.instants import timestamp
+from fluxrouter_operator.decisions.keys import are_settled
 from fluxrouter_operator.decisions.plain_json import to_json
+from fluxrouter_operator.decisions.reasons import Reason
 from fluxrouter_operator.decisions.spend_status import spend_status
 
 __all__ = ["AccountFacts", "KeyFact", "account_status", "catalog_status", "plan_status"]
+
+
+_KEYS_PENDING = Finding(
+    State.UNKNOWN, Reason.KEYS_PENDING, "The API keys are not in their Secrets as wished yet."
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,15 +69,11 @@ def catalog_status(
     return {"models": 0, **to_json(status)}
 
 
-def account_status(facts: AccountFacts, before: Mapping[str, Any], now: datetime) -> dict[str, Any]:
+def account_status(
+    facts: AccountFacts, spec: Mapping[str, Any], before: Mapping[str, Any], now: datetime
+) -> dict[str, Any]:
     """Return the status of an account; what is not known anew stays as it was before."""
-    standing = facts.standing
-    status = kubernetes_pb2.AccountStatus(
-        observed_generation=standing.generation,
-        conditions=conditions(standing, before.get("conditions", ()), now),
-        uid=standing.acknowledged.server_uid if standing.acknowledged else before.get("uid", ""),
-    )
-    document = to_json(status)
+    document: dict[str, Any] = {}
     if facts.spend is not None:
         earlier = before.get("spend", {})
         spend = to_json(spend_status(facts.spend, earlier, facts.percents))
@@ -81,7 +84,15 @@ def account_status(facts: AccountFacts, before: Mapping[str, Any], now: datetime
         document["apiKeys"] = [to_json(_key_status(key)) for key in facts.keys]
     elif "apiKeys" in before:
         document["apiKeys"] = before["apiKeys"]
-    return document
+    standing = facts.standing
+    if standing.trouble is None and not are_settled(spec, document):
+        standing = replace(standing, trouble=_KEYS_PENDING)
+    head = kubernetes_pb2.AccountStatus(
+        observed_generation=standing.generation,
+        conditions=conditions(standing, before.get("conditions", ()), now),
+        uid=standing.acknowledged.server_uid if standing.acknowledged else before.get("uid", ""),
+    )
+    return {**to_json(head), **document}
 
 
 def _key_status(key: KeyFact) -> kubernetes_pb2.KeyStatus:

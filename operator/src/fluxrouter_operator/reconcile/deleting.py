@@ -29,20 +29,23 @@ class Deleting:
         self._world = world
         self._dependents = dependents
 
-    async def delete(self, observed: Sequence[Observed]) -> None:
+    async def delete(self, observed: Sequence[Observed]) -> list[Observed]:
         """Deletes resources that are to go, and gives them back to the queue.
 
-        Accounts go first: plans may be waiting for them.
+        Accounts go first: plans may be waiting for them. Returns those that have to stay in force
+        because others need them.
         """
+        needed: list[Observed] = []
         for kind in reversed(Kind):
             of_kind = [item for item in observed if item.key.kind is kind]
             if not of_kind:
                 continue
             try:
-                await self._delete(kind, of_kind)
+                needed += await self._delete(kind, of_kind)
             except ServerUnreachable:
                 for item in of_kind:
                     self._world.resources.failed(item.key)
+        return needed
 
     async def vanished(self, key: Key) -> None:
         """Forgets a resource that the cluster no longer has, and gives it back to the queue.
@@ -61,18 +64,18 @@ class Deleting:
         self._dependents.gone(key, self._world.memory.forget(key))
         self._world.resources.done(key)
 
-    async def _delete(self, kind: Kind, observed: Sequence[Observed]) -> None:
+    async def _delete(self, kind: Kind, observed: Sequence[Observed]) -> list[Observed]:
+        needed: list[Observed] = []
         if kind is Kind.ACCOUNT:
             await self._world.server.delete(kind, [item.key.server_name for item in observed])
-            for item in observed:
-                await self._let_go(item)
-            return
         for item in observed:
-            objection = await self._try(item)
+            objection = None if kind is Kind.ACCOUNT else await self._try(item)
             if objection is None:
                 await self._let_go(item)
             else:
                 self._object(item, objection)
+                needed.append(item)
+        return needed
 
     async def _try(self, item: Observed) -> Finding | None:
         """Deletes a plan or catalog at the server, or returns why that cannot be."""

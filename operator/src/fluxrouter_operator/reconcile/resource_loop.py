@@ -39,7 +39,10 @@ class ResourceLoop:
         going = [item for item in there if item.deleting]
         await self._deleting.delete([item for item in going if item.key.kind is Kind.ACCOUNT])
         await self._applying.apply([item for item in there if self._is_in_force(item)])
-        await self._deleting.delete([item for item in going if item.key.kind is not Kind.ACCOUNT])
+        needed = await self._deleting.delete(
+            [item for item in going if item.key.kind is not Kind.ACCOUNT]
+        )
+        await self._applying.apply([item for item in needed if not self._is_in_force(item)])
 
     def _is_in_force(self, item: Observed) -> bool:
         """Whether a resource is to be enforced: a deleted plan is, as long as accounts use it."""

@@ -98,7 +98,8 @@ class StatusWriter:
             case Kind.CATALOG:
                 return catalog_status(standing, len(observed.spec.get("models", ())), before, now)
             case Kind.ACCOUNT:
-                return account_status(self._facts(observed, known, standing), before, now)
+                facts = self._facts(observed, known, standing)
+                return account_status(facts, observed.spec, before, now)
 
     def _facts(self, observed: Observed, known: Known, standing: Standing) -> AccountFacts:
         plan = self._world.view.get(Key(Kind.PLAN, "", str(observed.spec.get("plan", ""))))
