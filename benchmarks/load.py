@@ -49,13 +49,14 @@ class Order:
 
 @dataclass(frozen=True)
 class Outcome:
-    """What came of it: counts, wall seconds and latencies in ms of the calls that succeeded."""
+    """What came of it: counts, wall seconds, latencies in ms, and what receipts were given for."""
 
     calls: int
     refused: int
     seconds: float
     p50_ms: float
     p99_ms: float
+    billed_nano_usd: int
 
 
 def request(account: str, number: int) -> router_pb2.RouteRequest:
@@ -78,6 +79,7 @@ class _Callers:
     def __init__(self, order: Order, numbers: "itertools.count[int]") -> None:
         options = [("grpc.use_local_subchannel_pool", 1)]  # else all channels share a connection
         self.channel = grpc.aio.insecure_channel(order.target, options)
+        self.billed_nano_usd = 0
         self._order = order
         self._numbers = numbers
         self._echo: grpc.aio.UnaryUnaryMultiCallable[bytes, bytes] = self.channel.unary_unary(
@@ -118,7 +120,10 @@ class _Callers:
             return _refused(error)
         usage = metering_pb2.Usage(input_tokens=800, output_tokens=210)
         settle = metering_pb2.SettleRequest(hold_id=answer.hold_id, usage=usage)
-        await self._settle(settle.SerializeToString())
+        receipt = metering_pb2.SettleResponse.FromString(
+            await self._settle(settle.SerializeToString())
+        ).receipt
+        self.billed_nano_usd += receipt.billed_nano_usd
         return True
 
 
@@ -164,6 +169,7 @@ async def run(order: Order) -> Outcome:
         seconds=seconds,
         p50_ms=round(ordered[len(ordered) // 2] * 1e3, 3),
         p99_ms=round(ordered[len(ordered) * 99 // 100] * 1e3, 3),
+        billed_nano_usd=sum(caller.billed_nano_usd for caller in callers),
     )
 
 

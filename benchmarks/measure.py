@@ -25,6 +25,7 @@ class Measurement:
         server_cpu_us: server CPU for a call, in µs.
         store_cpu_us: store CPU for a call, in µs; 0 where there is no store.
         calls: how many succeeded.
+        billed_nano_usd: sum of the receipts that settlements were answered with.
     """
 
     name: str
@@ -34,6 +35,7 @@ class Measurement:
     server_cpu_us: float
     store_cpu_us: float
     calls: int
+    billed_nano_usd: int = 0
 
 
 def measure(
@@ -61,6 +63,7 @@ def measure(
         server_cpu_us=round(server_cpu / max(1, calls) * 1e6, 1),
         store_cpu_us=round(store_cpu / max(1, calls) * 1e6, 1),
         calls=calls,
+        billed_nano_usd=sum(outcome.billed_nano_usd for outcome in outcomes),
     )
 
 

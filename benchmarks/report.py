@@ -1,11 +1,14 @@
 """Tables for people."""
 
 from measure import Measurement
+from promises import PlanChange, Race
 
 from fluxrouter_server.cli.output import print_table
 
 
-def print_report(measurements: list[Measurement], overspend: dict[str, int]) -> None:
+def print_report(
+    measurements: list[Measurement], races: list[Race], change: PlanChange | None
+) -> None:
     """Prints each measurement with its ratio to the echo, which comes first."""
     echo = measurements[0].server_cpu_us
     print_table(
@@ -25,6 +28,14 @@ def print_report(measurements: list[Measurement], overspend: dict[str, int]) -> 
     )
     print()
     print_table(
-        ("REPLICAS ON ONE DOLLAR", "OVERSPEND NANO-USD"),
-        [(replicas, str(amount)) for replicas, amount in overspend.items()],
+        ("REPLICAS ON ONE DOLLAR", "OVERSPEND NANO-USD", "LOST OR DOUBLE NANO-USD"),
+        [
+            (str(race.replicas), str(race.overspend_nano_usd), str(race.unaccounted_nano_usd))
+            for race in races
+        ],
     )
+    if change is not None:
+        print(
+            f"\nA plan of {change.accounts} accounts changed and was enforced on"
+            f" {change.replicas} replicas in {change.p50_ms} ms (worst {change.worst_ms} ms)."
+        )

@@ -1,4 +1,4 @@
-"""What is measured: decisions beside a bare echo, and replicas that race for one dollar."""
+"""What a decision costs, beside a bare echo."""
 
 import statistics
 import subprocess
@@ -12,7 +12,7 @@ import echo_server
 from load import Order, request
 from machine import with_children
 from measure import Measurement, measure
-from workload import overspend_nano_usd, prepare, prepare_capped
+from workload import prepare
 
 from fluxrouter.v1 import router_pb2
 from fluxrouter_testing.fleet import Fleet, Server, running_fleet
@@ -20,9 +20,6 @@ from fluxrouter_testing.fleet import Fleet, Server, running_fleet
 TRANSPORTS = ("grpc", "envoy")
 _STREAMS = 64
 _CONNECTIONS = 8
-_CAPPED = "bench-capped"
-_CAP_USD = "1.00"
-_SPENDING_SECONDS = 3.0  # a dollar of small requests is gone in less
 
 
 @dataclass(frozen=True)
@@ -32,11 +29,10 @@ class Size:
     rounds: int
     seconds: float
     accounts: int
-    replicas: tuple[int, ...]
 
 
-QUICK = Size(rounds=2, seconds=3.5, accounts=100, replicas=(2,))
-FULL = Size(rounds=5, seconds=8.0, accounts=1_000, replicas=(1, 2, 4, 8))
+QUICK = Size(rounds=2, seconds=2.5, accounts=100)
+FULL = Size(rounds=5, seconds=8.0, accounts=1_000)
 
 
 @dataclass(frozen=True)
@@ -89,35 +85,6 @@ def _measure(name: str, scenario: _Scenario, accounts: list[str], seconds: float
         echo_method=echo_server.METHOD,
     )
     return measure(name, [order], servers=scenario.pids, store=scenario.store)
-
-
-def measure_overspend(size: Size) -> dict[str, int]:
-    """Lets several replicas spend one dollar at once; returns the overspend for each number."""
-    found = {}
-    for replicas in size.replicas:
-        print(f"{replicas} replicas spend one dollar …", file=sys.stderr, flush=True)
-        with running_fleet(servers=replicas) as fleet:
-            prepare(fleet.servers[0].session(), accounts=1)
-            prepare_capped(fleet.servers[0].session(), _CAPPED, _CAP_USD)
-            orders = [_spending_order(server) for server in fleet.servers]
-            measure("capped", orders, servers=_pids(fleet), store=fleet.store.pid)
-            found[str(replicas)] = overspend_nano_usd(fleet.servers[-1].session(), _CAPPED)
-    return found
-
-
-def _spending_order(server: Server) -> Order:
-    return Order(
-        kind="route-settle",
-        target=server.address,
-        accounts=[_CAPPED],
-        connections=_CONNECTIONS,
-        streams=_STREAMS,
-        seconds=_SPENDING_SECONDS,
-    )
-
-
-def _pids(fleet: Fleet) -> list[int]:
-    return [pid for server in fleet.servers for pid in with_children(server.child.pid)]
 
 
 def _answer_bytes(server: Server, account: str) -> int:

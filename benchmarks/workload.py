@@ -10,25 +10,36 @@ _RESOURCES = Path(__file__).resolve().parents[1] / "examples" / "resources"
 _BATCH = 500
 
 
-def prepare(session: Session, *, accounts: int) -> list[str]:
+def prepare(session: Session, *, accounts: int, plan: str = "bench") -> list[str]:
     """Applies the example catalog, a plan with every limit, and accounts; returns their names."""
-    names = [f"bench-{number}" for number in range(accounts)]
-    resources = [*read_resources([str(_RESOURCES)]), _plan("bench", "9000000")]
-    resources += [_account(name, "bench") for name in names]
+    names = [f"{plan}-{number}" for number in range(accounts)]
+    resources = [*read_resources([str(_RESOURCES)]), _plan(plan, "9000000")]
+    resources += [_account(name, plan) for name in names]
     _apply(session, resources)
     return names
 
 
-def prepare_capped(session: Session, name: str, cap_usd: str) -> None:
-    """Applies one account with a cap that the load will reach."""
-    _apply(session, [_plan(f"{name}-plan", cap_usd), _account(name, f"{name}-plan")])
+def prepare_capped(
+    session: Session, account: str | None, cap_usd: str, *, plan: str = "bench-capped"
+) -> None:
+    """Applies a plan with a cap that the load will reach, and an account of it if one is named."""
+    accounts = [_account(account, plan)] if account is not None else []
+    _apply(session, [_plan(plan, cap_usd), *accounts])
 
 
-def overspend_nano_usd(session: Session, name: str) -> int:
+def overspend_nano_usd(session: Session, account: str) -> int:
     """Returns by how much settled and held money are above the cap; 0 is what is promised."""
-    spend = session.call(session.caps.GetSpend, cap_pb2.GetSpendRequest(account=name)).spend
-    over = spend.settled_nano_usd + spend.held_nano_usd - spend.cap_nano_usd
-    return max(0, over)
+    spend = _spend(session, account)
+    return max(0, spend.settled_nano_usd + spend.held_nano_usd - spend.cap_nano_usd)
+
+
+def settled_nano_usd(session: Session, account: str) -> int:
+    """Returns what the counters say was charged."""
+    return _spend(session, account).settled_nano_usd
+
+
+def _spend(session: Session, account: str) -> cap_pb2.Spend:
+    return session.call(session.caps.GetSpend, cap_pb2.GetSpendRequest(account=account)).spend
 
 
 def _apply(session: Session, resources: list[control_pb2.Resource]) -> None:
