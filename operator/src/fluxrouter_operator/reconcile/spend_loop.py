@@ -75,11 +75,15 @@ class SpendLoop:
             return
         generations = await self._world.server.generations(kind)
         for key, acknowledgement in acknowledged.items():
-            if generations.get(key.server_name) != acknowledgement.server_generation:
-                known = self._world.memory.find(key)
-                # Unless it was applied while we asked.
-                if known is not None and known.acknowledged is acknowledgement:
-                    self._lost(key, known)
+            generation = generations.get(key.server_name)
+            known = self._world.memory.find(key)
+            # Unless it was applied while we asked.
+            if known is None or known.acknowledged is not acknowledgement:
+                continue
+            if generation is None:
+                self._lost(key, known)
+            elif generation != acknowledgement.server_generation:
+                self._changed(key, known)
 
     def _accounts(self) -> Iterator[Key]:
         for key, known in self._world.memory.items():
@@ -88,15 +92,27 @@ class SpendLoop:
 
     def _learn(self, answer: cap_pb2.BatchGetSpendResponse) -> None:
         for spend in answer.spends:
-            known = self._world.memory.find(_account_key(spend.account))
-            spend.ClearField("read_time")  # which would make every reading differ
-            if known is not None and known.spend != spend:
+            key = _account_key(spend.account)
+            known = self._world.memory.find(key)
+            if known is None:
+                continue
+            if known.acknowledged and known.acknowledged.server_generation != spend.generation:
+                self._changed(key, known)
+            # What makes every reading differ, and is not shown.
+            spend.ClearField("read_time")
+            spend.ClearField("generation")
+            if known.spend != spend:
                 known.spend = spend
-                self._world.spends.add(_account_key(spend.account))
+                self._world.spends.add(key)
         for name in answer.missing:
             known = self._world.memory.find(_account_key(name))
             if known is not None:
                 self._lost(_account_key(name), known)
+
+    def _changed(self, key: Key, known: Known) -> None:
+        """Somebody changed it at the server, if only its keys: what the cluster says holds."""
+        known.is_suspect = True
+        self._world.resources.add(key)
 
     def _lost(self, key: Key, known: Known) -> None:
         _log.warning("server_lost_resource", kind=key.kind, key=key.server_name)

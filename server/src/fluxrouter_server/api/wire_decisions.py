@@ -120,6 +120,7 @@ def spend_message(spend: Spend) -> cap_pb2.Spend:
         in_flight=reading.in_flight,
         levels=[_level_message(level) for level in reading.levels],
         read_time=timestamp(reading.store_us),
+        generation=spend.generation.counter,
     )
 
 

@@ -7,7 +7,7 @@ from typing import Final
 
 from fluxrouter_server.domain.denials import Denial, Reason
 from fluxrouter_server.domain.ids import AccountName, PlanName
-from fluxrouter_server.domain.limits import levels
+from fluxrouter_server.domain.limits import Generation, levels
 from fluxrouter_server.domain.requests import RouteQuery
 from fluxrouter_server.services.admissions import Admissions, Ask
 from fluxrouter_server.services.callers import AccountRef, Caller, Scope
@@ -35,6 +35,7 @@ class Spend:
 
     account: AccountName
     plan: PlanName
+    generation: Generation
     reading: SpendReading
 
 
@@ -102,7 +103,8 @@ class CapService:
             if isinstance(reading, Stale):
                 return reading
             refused = refuse_key(payer.key, limits, reading.store_us)
-            return refused or Spend(limits.account, limits.plan, reading)
+            generation = snapshot.account.generation
+            return refused or Spend(limits.account, limits.plan, generation, reading)
 
         return await self._decisions.decide(find, read)
 
