@@ -32,7 +32,7 @@ from fluxrouter_server.transport.asgi_headers import (
 from fluxrouter_server.transport.asgi_types import Endpoint, Event, Receive, Scope, Send
 from fluxrouter_server.transport.call_entry import Arrival
 
-__all__ = ["DEADLINE_EXCEEDED", "Gone", "unary_endpoint"]
+__all__ = ["DEADLINE_EXCEEDED", "Call", "unary_endpoint"]
 
 #: A `UnaryCall`, or what looks like one.
 Call: TypeAlias = Callable[[bytes, Arrival], Awaitable[bytes | Failure]]
