@@ -16,6 +16,7 @@ from fluxrouter.v1.cap_pb2_grpc import CapServiceStub
 from fluxrouter.v1.control_pb2_grpc import ControlServiceStub
 from fluxrouter.v1.metering_pb2_grpc import MeteringServiceStub
 from fluxrouter.v1.router_pb2_grpc import RouterServiceStub
+from fluxrouter.v1.usage_pb2_grpc import UsageServiceStub
 from fluxrouter_server.cli.resource_files import API_VERSION
 
 _CALL_SECONDS = 5.0
@@ -34,6 +35,7 @@ class Connection:
         self.metering = MeteringServiceStub(self.channel)
         self.caps = CapServiceStub(self.channel)
         self.control = ControlServiceStub(self.channel)
+        self.usage = UsageServiceStub(self.channel)
 
     async def spend(self, account: str) -> cap_pb2.Spend:
         """Reads an account's counters."""

@@ -109,7 +109,11 @@ class Fleet:
 
 @contextmanager
 def running_fleet(
-    *, servers: int, start_us: int | None = None, options: Sequence[str] = ()
+    *,
+    servers: int,
+    start_us: int | None = None,
+    options: Sequence[str] = (),
+    with_ledger: bool = False,
 ) -> Iterator[Fleet]:
     """Starts one Valkey and some servers, and ends them all.
 
@@ -117,6 +121,7 @@ def running_fleet(
         servers: how many replicas to start.
         start_us: simulated time to begin at, µs since 1970 UTC; None takes the store's own clock.
         options: further options of `fluxrouter serve`.
+        with_ledger: keep a ledger, in a file that all servers share.
 
     Raises:
         StartError: a process did not come up in time.
@@ -125,6 +130,8 @@ def running_fleet(
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="fluxrouter-")))
         clock = None if start_us is None else SimulatedClock(folder / "clock", start_us)
         fleet = Fleet(folder, stack, clock)
+        if with_ledger:
+            options = (*options, "--ledger-url", f"sqlite:///{folder}/ledger.sqlite3")
         for _ in range(servers):
             fleet.start_server(*options)
         yield fleet

@@ -6,13 +6,14 @@ from typing import Any, Final, Generic, TypeAlias, TypeVar
 
 from google.protobuf.message import Message
 
-from fluxrouter.v1 import cap_pb2, control_pb2, metering_pb2, router_pb2
+from fluxrouter.v1 import cap_pb2, control_pb2, metering_pb2, router_pb2, usage_pb2
 from fluxrouter_server.api.call_context import CallContext
 from fluxrouter_server.api.cap_api import CapApi
 from fluxrouter_server.api.control_api import ControlApi
 from fluxrouter_server.api.metering_api import MeteringApi
 from fluxrouter_server.api.router_api import RouterApi
 from fluxrouter_server.api.secrets_api import SecretsApi
+from fluxrouter_server.api.usage_api import UsageApi
 from fluxrouter_server.domain.denials import Denial
 from fluxrouter_server.services.callers import Caller, Scope
 
@@ -38,9 +39,10 @@ SERVICES: Final = tuple(
         (metering_pb2, "MeteringService"),
         (cap_pb2, "CapService"),
         (control_pb2, "ControlService"),
+        (usage_pb2, "UsageService"),
     )
 )
-_ROUTER, _METERING, _CAP, _CONTROL = SERVICES
+_ROUTER, _METERING, _CAP, _CONTROL, _USAGE = SERVICES
 #: Those that are called for each request of an account's, so that their cost counts.
 HOT_SERVICES: Final = (_ROUTER, _METERING, _CAP)
 
@@ -100,6 +102,7 @@ class Apis:
     cap: CapApi
     control: ControlApi
     secrets: SecretsApi
+    usage: UsageApi
 
 
 _ROUTE: Final = Access(frozenset({Scope.ROUTE}), by_key=True)
@@ -115,7 +118,7 @@ _LOOK: Final = Access(frozenset({Scope.CONTROL, Scope.READ}))
 
 def method_table(apis: Apis) -> tuple[AnyMethod, ...]:
     """Returns every method of every service."""
-    return (*_hot_methods(apis), *_control_methods(apis))
+    return (*_hot_methods(apis), *_control_methods(apis), *_usage_methods(apis.usage))
 
 
 def _hot_methods(apis: Apis) -> tuple[AnyMethod, ...]:
@@ -170,4 +173,14 @@ def _control_methods(apis: Apis) -> tuple[AnyMethod, ...]:
     return tuple(
         UnaryMethod(_CONTROL, name, request, access, serve)
         for name, request, access, serve in served
+    )
+
+
+def _usage_methods(usage: UsageApi) -> tuple[AnyMethod, ...]:
+    pb2 = usage_pb2
+    return (
+        UnaryMethod(_USAGE, "GetUsage", pb2.GetUsageRequest, _READ, usage.get_usage),
+        UnaryMethod(_USAGE, "ListLedger", pb2.ListLedgerRequest, _READ, usage.list_ledger),
+        StreamMethod(_USAGE, "ExportLedger", pb2.ExportLedgerRequest, _READ, usage.export_ledger),
+        StreamMethod(_USAGE, "CheckLedger", pb2.CheckLedgerRequest, _READ_MANY, usage.check_ledger),
     )

@@ -10,6 +10,7 @@ import grpc
 
 from fluxrouter_server.bootstrap.credentials_file import read_credentials_file
 from fluxrouter_server.bootstrap.exposure import allows_local, needs_stored, require_stored
+from fluxrouter_server.bootstrap.ledger import OpenLedger, open_ledger
 from fluxrouter_server.bootstrap.stores import Stores, open_stores
 from fluxrouter_server.bootstrap.use_cases import UseCases, build_use_cases
 from fluxrouter_server.domain.holds import HoldState
@@ -56,7 +57,8 @@ async def open_core(settings: Settings, *, sweeps: bool) -> AsyncIterator[Core]:
 
     Args:
         settings: What the server is told.
-        sweeps: Whether this process ends overdue holds; one of a server's processes is enough.
+        sweeps: Whether this process ends overdue holds and keeps the ledger; one of a server's
+            processes is enough.
 
     Raises:
         SettingsError: a setting cannot be used.
@@ -70,11 +72,20 @@ async def open_core(settings: Settings, *, sweeps: bool) -> AsyncIterator[Core]:
     def count_expired(state: HoldState, count: int) -> None:
         metrics.count(Counter.SWEPT_HOLDS, count, label=state)
 
-    async with open_stores(settings, on_expired=count_expired) as stores:
+    async with (
+        open_stores(settings, on_expired=count_expired) as stores,
+        open_ledger(settings, stores, works=sweeps) as ledger,
+    ):
         if needs_stored(settings, configured):
             require_stored(settings, await stores.control.credentials.list_credentials())
-        use_cases = build_use_cases(stores, metrics, configured=configured, local_allowed=is_local)
-        _add_gauges(metrics, stores, use_cases)
+        use_cases = build_use_cases(
+            stores,
+            metrics,
+            ledger=ledger.reader,
+            configured=configured,
+            local_allowed=is_local,
+        )
+        _add_gauges(metrics, stores, use_cases, ledger)
         pipeline = CallPipeline(
             authenticator=use_cases.authenticator,
             stats=metrics.call_stats,
@@ -95,7 +106,13 @@ def _code_names() -> list[str]:
     return [code.name for code in sorted(grpc.StatusCode, key=lambda code: code.value[0])]
 
 
-def _add_gauges(metrics: ServerMetrics, stores: Stores, use_cases: UseCases) -> None:
+def _add_gauges(
+    metrics: ServerMetrics, stores: Stores, use_cases: UseCases, ledger: OpenLedger
+) -> None:
+    if ledger.watch is not None:
+        watch = ledger.watch
+        metrics.add_gauge(Gauge.LEDGER_BACKLOG, lambda: watch.backlog.entries)
+        metrics.add_gauge(Gauge.LEDGER_LAG, lambda: watch.backlog.lag_seconds)
     metrics.add_gauge(Gauge.STORE_UP, lambda: float(stores.problem() is None))
     metrics.add_gauge(Gauge.UNKNOWN_OUTCOMES_PENDING, lambda: len(use_cases.unknown))
 

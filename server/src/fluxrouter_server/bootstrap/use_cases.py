@@ -11,6 +11,7 @@ from fluxrouter_server.api.metering_api import MeteringApi
 from fluxrouter_server.api.methods import Apis
 from fluxrouter_server.api.router_api import RouterApi
 from fluxrouter_server.api.secrets_api import SecretsApi
+from fluxrouter_server.api.usage_api import UsageApi
 from fluxrouter_server.bootstrap.stores import Stores
 from fluxrouter_server.routing.rules import PlainTierRule
 from fluxrouter_server.services.admissions import Admissions
@@ -19,15 +20,19 @@ from fluxrouter_server.services.control_service import ControlService
 from fluxrouter_server.services.credentials import Credentials
 from fluxrouter_server.services.decisions import Decisions
 from fluxrouter_server.services.key_service import KeyService
+from fluxrouter_server.services.ledger_check import LedgerCheck
 from fluxrouter_server.services.limits_cache import LimitsCache
 from fluxrouter_server.services.metering_service import MeteringService
 from fluxrouter_server.services.payers import Payers
 from fluxrouter_server.services.ports.documents import CredentialRecord
+from fluxrouter_server.services.ports.ledger import LedgerReader
 from fluxrouter_server.services.ports.telemetry import Telemetry
 from fluxrouter_server.services.routing_service import RouteService
 from fluxrouter_server.services.service_credentials import ServiceCredentials
 from fluxrouter_server.services.sweeping import Sweeping
 from fluxrouter_server.services.unknown_outcomes import UnknownOutcomes
+from fluxrouter_server.services.usage_service import UsageService
+from fluxrouter_server.store.counters import ValkeyCounterStore
 
 __all__ = ["UseCases", "build_apis", "build_use_cases"]
 
@@ -39,6 +44,7 @@ class UseCases:
     routes: RouteService
     metering: MeteringService
     caps: CapService
+    usage: UsageService
     control: ControlService
     keys: KeyService
     service_credentials: ServiceCredentials
@@ -51,6 +57,7 @@ def build_use_cases(
     stores: Stores,
     telemetry: Telemetry,
     *,
+    ledger: LedgerReader,
     configured: Sequence[CredentialRecord],
     local_allowed: bool,
 ) -> UseCases:
@@ -59,6 +66,7 @@ def build_use_cases(
     Args:
         stores: What they decide upon.
         telemetry: What they count to.
+        ledger: What usage is read from.
         configured: Service credentials of the settings.
         local_allowed: Whether calls without any credential may do everything.
     """
@@ -86,6 +94,7 @@ def build_use_cases(
         caps=CapService(
             admissions=admissions, decisions=decisions, payers=payers, holds=stores.holds
         ),
+        usage=_usage(stores, decisions, payers, ledger),
         control=ControlService(
             plans=control.plans, accounts=control.accounts, catalogs=control.catalogs
         ),
@@ -107,6 +116,15 @@ def build_use_cases(
     )
 
 
+def _usage(
+    stores: Stores, decisions: Decisions, payers: Payers, ledger: LedgerReader
+) -> UsageService:
+    check = LedgerCheck(counters=ValkeyCounterStore(stores.client), ledger=ledger)
+    return UsageService(
+        decisions=decisions, payers=payers, holds=stores.holds, ledger=ledger, check=check
+    )
+
+
 def build_apis(use_cases: UseCases, stores: Stores) -> Apis:
     """Puts the servicers over the use cases."""
     return Apis(
@@ -115,4 +133,5 @@ def build_apis(use_cases: UseCases, stores: Stores) -> Apis:
         cap=CapApi(use_cases.caps, stores.clock),
         control=ControlApi(use_cases.control),
         secrets=SecretsApi(use_cases.keys, use_cases.service_credentials),
+        usage=UsageApi(use_cases.usage),
     )

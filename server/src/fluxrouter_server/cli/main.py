@@ -18,11 +18,13 @@ _COMMANDS = {
     "doctor": "doctor",
     "get": "resources",
     "keys": "keys",
+    "ledger": "ledger",
     "release": "decisions",
     "route": "decisions",
     "serve": "serve",
     "settle": "decisions",
     "spend": "spending",
+    "usage": "usage",
     "version": "version",
 }
 

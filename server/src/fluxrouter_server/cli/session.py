@@ -18,6 +18,7 @@ from fluxrouter.v1.cap_pb2_grpc import CapServiceStub
 from fluxrouter.v1.control_pb2_grpc import ControlServiceStub
 from fluxrouter.v1.metering_pb2_grpc import MeteringServiceStub
 from fluxrouter.v1.router_pb2_grpc import RouterServiceStub
+from fluxrouter.v1.usage_pb2_grpc import UsageServiceStub
 from fluxrouter_server.cli.exits import Exit
 
 Request = TypeVar("Request")
@@ -140,6 +141,11 @@ class Session:
     def control(self) -> ControlServiceStub:
         """ControlService."""
         return ControlServiceStub(self.channel)
+
+    @property
+    def usage(self) -> UsageServiceStub:
+        """UsageService."""
+        return UsageServiceStub(self.channel)
 
     def call(self, method: Callable[..., Response], request: object) -> Response:
         """Calls a unary method with the session's deadline and credential.

@@ -17,11 +17,11 @@ from fluxrouter_server.domain.ids import AccountUid
 from fluxrouter_server.domain.ledger import KINDS_WITHOUT_MONEY, EntryKind
 from fluxrouter_server.ledger.tables import SUMS, entries, usage
 
-__all__ = ["BUCKET_US", "add_usage", "rebuild_usage"]
+__all__ = ["BUCKET_US", "KINDS_LEFT_OUT", "add_usage", "rebuild_usage"]
 
 BUCKET_US: Final = 15 * 60 * 1_000_000
 
-_KINDS_LEFT_OUT: Final = frozenset(
+KINDS_LEFT_OUT: Final = frozenset(
     {kind.value for kind in KINDS_WITHOUT_MONEY} | {EntryKind.RELEASE.value}
 )
 """They would add nothing but zeros."""
@@ -38,7 +38,7 @@ def add_usage(connection: Connection, rows: Iterable[Row]) -> None:
     """Add new entries' rows to the sums."""
     sums: dict[tuple[Any, ...], dict[str, Any]] = {}
     for row in rows:
-        if row["kind"] in _KINDS_LEFT_OUT:
+        if row["kind"] in KINDS_LEFT_OUT:
             continue
         bucket_us = row["time_us"] - row["time_us"] % BUCKET_US
         dimensions = _digest(row["model"], row["lane"], row["key_name"], row["labels"])
@@ -75,7 +75,7 @@ def rebuild_usage(connection: Connection, uids: Sequence[AccountUid] | None = No
                 func.count().filter(entries.c.has_usage).label("requests"),
                 *(func.sum(entries.c[name]).label(name) for name in SUMS),
             )
-            .where(entries.c.uid.in_(some), entries.c.kind.not_in(_KINDS_LEFT_OUT))
+            .where(entries.c.uid.in_(some), entries.c.kind.not_in(KINDS_LEFT_OUT))
             .group_by(entries.c.uid, bucket, entries.c.period_start_us, *grouped)
         ).mappings()
         rows = [

@@ -91,7 +91,7 @@ def entry_row(entry: LedgerEntry) -> Row:
     }
 
 
-def read_row(row: Mapping[str, Any]) -> LedgerEntry:
+def read_row(row: Mapping[Any, Any]) -> LedgerEntry:
     """The entry of a row."""
     return LedgerEntry(
         uid=AccountUid(row["uid"]),
@@ -150,7 +150,7 @@ def control_row(entry: ControlEntry) -> Row:
     }
 
 
-def _read_rates(row: Mapping[str, Any]) -> Rates:
+def _read_rates(row: Mapping[Any, Any]) -> Rates:
     return Rates(
         row["input_rate_nano_usd"],
         row["cached_input_rate_nano_usd"],
@@ -159,7 +159,7 @@ def _read_rates(row: Mapping[str, Any]) -> Rates:
     )
 
 
-def _read_usage(row: Mapping[str, Any]) -> Usage:
+def _read_usage(row: Mapping[Any, Any]) -> Usage:
     return Usage(
         row["input_tokens"],
         row["cached_input_tokens"],
@@ -169,7 +169,7 @@ def _read_usage(row: Mapping[str, Any]) -> Usage:
     )
 
 
-def _read_funds(row: Mapping[str, Any]) -> Funds:
+def _read_funds(row: Mapping[Any, Any]) -> Funds:
     return Funds(
         cost_nano_usd=row["cost_nano_usd"],
         billed_nano_usd=row["billed_nano_usd"],

@@ -34,6 +34,7 @@ class Settings:
     metrics_listen: Address
     data_dir: Path
     store: StoreAddress | None
+    ledger_url: str
     store_timeout_ms: int
     appendfsync: AppendFsync
     initialize_store: bool

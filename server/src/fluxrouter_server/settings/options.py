@@ -8,6 +8,7 @@ from fluxrouter_server.settings.values import (
     one_of,
     read_address,
     read_data_dir,
+    read_ledger,
     read_optional_path,
     read_seconds,
     read_store,
@@ -99,6 +100,15 @@ OPTIONS: Final = (
         "",
         "An external Valkey or Redis: valkey://host:6379, valkeys:// for TLS, unix:///path. "
         "Without it the server runs its own store in the data directory.",
+        "URL",
+    ),
+    Option(
+        "ledger_url",
+        read_ledger,
+        "",
+        "Where the ledger is kept: sqlite:////path/to/ledger.sqlite3 or postgresql://…, the same "
+        "for all servers of a store. Default: a file in the data directory where the store is "
+        "embedded; with an external store none is kept, and usage cannot be asked for.",
         "URL",
     ),
     Option(

@@ -14,6 +14,7 @@ __all__ = [
     "one_of",
     "read_address",
     "read_data_dir",
+    "read_ledger",
     "read_optional_path",
     "read_seconds",
     "read_store",
@@ -27,6 +28,7 @@ _TRUE: Final = frozenset({"1", "true", "yes", "on"})
 _FALSE: Final = frozenset({"", "0", "false", "no", "off"})
 _MAX_PORT: Final = 65_535
 _UNIX: Final = "unix:"
+_LEDGER_URLS: Final = ("sqlite:///", "postgresql://")
 #: A drain of more than an hour is a mistake in units.
 _MAX_DRAIN_SECONDS: Final = 3600
 
@@ -89,6 +91,16 @@ def read_data_dir(text: str) -> Path:
 def read_store(text: str) -> StoreAddress | None:
     """Reads a store's URL; None where the text is empty; raises ValueError."""
     return parse_store_url(text) if text else None
+
+
+def read_ledger(text: str) -> str:
+    """Reads a database's URL, empty where none is given; raises ValueError."""
+    if text and not text.startswith(_LEDGER_URLS):
+        raise ValueError(
+            "must be sqlite:////path/to/ledger.sqlite3 or "
+            "postgresql://user:password@host:5432/database"
+        )
+    return text
 
 
 def whole_number(low: int, high: int) -> Callable[[str], int]:

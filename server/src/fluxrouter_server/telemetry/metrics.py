@@ -87,6 +87,10 @@ class Gauge(Enum):
     STORE_UP = _Declared(
         "fluxrouter_store_up", "1 where a decision made now would reach the store."
     )
+    LEDGER_BACKLOG = _Declared(
+        "fluxrouter_ledger_backlog_entries", "Entries that wait in the store for the ledger."
+    )
+    LEDGER_LAG = _Declared("fluxrouter_ledger_lag_seconds", "Age of the oldest of them.")
     UNKNOWN_OUTCOMES_PENDING = _Declared(
         "fluxrouter_pending_unknown_outcomes", "Admissions that are still to be given back."
     )

@@ -1,0 +1,160 @@
+"""The ledger beside a server: the process that fills it, and what reads it here.
+
+The worker is a process of its own: reading and writing entries costs CPU that decisions must not
+wait for, and it may be killed without harm. It is told what to do over its standard input, whose
+end tells it that the server is gone.
+"""
+
+import asyncio
+import pickle
+import sys
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from typing import Final, NoReturn
+
+import structlog
+
+from fluxrouter_server.bootstrap.no_ledger import NoLedger
+from fluxrouter_server.bootstrap.stores import Stores
+from fluxrouter_server.ledger.book import SqlLedgerBook
+from fluxrouter_server.ledger.engines import read_ledger_url, sqlite_url
+from fluxrouter_server.ledger.reader import SqlLedgerReader
+from fluxrouter_server.services.ports.ledger import Backlog, LedgerReader, LedgerUnavailable
+from fluxrouter_server.services.recurring import Recurring
+from fluxrouter_server.settings import Settings
+from fluxrouter_server.store.addresses import StoreAddress
+from fluxrouter_server.store.ledger_stream import ValkeyLedgerStream
+from fluxrouter_server.store.scripts import read_scripts
+from fluxrouter_server.telemetry.logs import LogFormat, LogLevel
+
+__all__ = ["LedgerOrders", "LedgerWatch", "OpenLedger", "open_ledger"]
+
+_log = structlog.get_logger(__name__)
+
+_FILE_NAME: Final = "ledger.sqlite3"
+_WATCH_SECONDS: Final = 5.0
+_RESTART_SECONDS: Final = 1.0
+_END_SECONDS: Final = 10.0
+"""How long a worker may take to bring over what waits when the server ends."""
+
+
+@dataclass(frozen=True, slots=True)
+class LedgerOrders:
+    """What a worker process is told."""
+
+    store: StoreAddress
+    url: str
+    log_format: LogFormat
+    log_level: LogLevel
+
+
+class LedgerWatch:
+    """Counts what waits for the ledger, now and then; `backlog` has the latest count."""
+
+    def __init__(self, stream: ValkeyLedgerStream) -> None:
+        self._stream = stream
+        self.backlog = Backlog(0, 0.0)
+
+    async def look(self) -> None:
+        """Count; raises StoreError."""
+        self.backlog = await self._stream.backlog()
+
+
+@dataclass(frozen=True, slots=True)
+class OpenLedger:
+    """What a process has of the ledger; `watch` is None where it keeps none."""
+
+    reader: LedgerReader
+    watch: LedgerWatch | None
+
+
+@asynccontextmanager
+async def open_ledger(
+    settings: Settings, stores: Stores, *, works: bool
+) -> AsyncIterator[OpenLedger]:
+    """Keeps the ledger until left, which brings over what waits.
+
+    Args:
+        settings: Where it is kept.
+        stores: What it is fed from.
+        works: Whether this process keeps it and reads it; else nothing here needs it.
+
+    Raises:
+        LedgerRefused: The URL is none.
+    """
+    url = _url(settings)
+    if not url or not works:
+        if works:
+            _log.warning("no_ledger_kept", remedy="give --ledger-url, or entries stay in the store")
+        yield OpenLedger(NoLedger(), None)
+        return
+    await _prepare(url)
+    reader = SqlLedgerReader(read_ledger_url(url))
+    watch = LedgerWatch(ValkeyLedgerStream(stores.client, read_scripts(), worker="watch"))
+    watching = Recurring("count the ledger's backlog", watch.look, interval_seconds=_WATCH_SECONDS)
+    orders = LedgerOrders(stores.address, url, settings.log_format, settings.log_level)
+    keeper = asyncio.create_task(_keep_running(orders), name="keep the ledger's worker running")
+    watching.start()
+    try:
+        yield OpenLedger(reader, watch)
+    finally:
+        await watching.stop()
+        keeper.cancel()
+        await asyncio.wait([keeper])
+        reader.close()
+
+
+def _url(settings: Settings) -> str:
+    if settings.ledger_url or settings.store is not None:
+        return settings.ledger_url
+    return sqlite_url(settings.data_dir / _FILE_NAME)
+
+
+async def _prepare(url: str) -> None:
+    """Brings the schema up to date, so that whoever asks at once is answered.
+
+    A database that is away keeps no server from starting: its worker waits for it.
+    """
+    book = SqlLedgerBook(read_ledger_url(url))
+    try:
+        await book.open()
+    except LedgerUnavailable as error:
+        _log.warning("ledger_unavailable", reason=str(error))
+    finally:
+        book.close()
+
+
+async def _keep_running(orders: LedgerOrders) -> NoReturn:
+    """Runs the worker process, again whenever it ends; on cancellation lets it finish."""
+    while True:
+        process = await asyncio.create_subprocess_exec(
+            sys.executable,
+            "-m",
+            "fluxrouter_server.bootstrap.ledger_process",
+            stdin=asyncio.subprocess.PIPE,
+            start_new_session=True,  # Ctrl-C is the server's; this one ends after it
+        )
+        try:
+            if process.stdin is not None:
+                process.stdin.write(pickle.dumps(orders))
+                await process.stdin.drain()
+            code = await process.wait()
+        except asyncio.CancelledError:
+            await _end(process)
+            raise
+        except ConnectionError:
+            code = await process.wait()
+        _log.warning("ledger_worker_ended", exit_code=code, remedy="starting it again")
+        await asyncio.sleep(_RESTART_SECONDS)
+
+
+async def _end(process: asyncio.subprocess.Process) -> None:
+    """Tells the worker that it is over, and waits until it has finished, with patience."""
+    if process.stdin is not None:
+        process.stdin.close()
+    try:
+        await asyncio.wait_for(process.wait(), _END_SECONDS)
+    except TimeoutError:
+        process.kill()  # nothing is lost: what it was given is given to the next one
+        await process.wait()
