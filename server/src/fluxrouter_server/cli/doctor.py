@@ -15,11 +15,13 @@ from fluxrouter_server.cli.exits import Exit
 from fluxrouter_server.cli.output import output_option, print_table
 from fluxrouter_server.cli.session import Session
 from fluxrouter_server.services.ports.errors import StoreError
-from fluxrouter_server.settings import SettingsError, read_settings
+from fluxrouter_server.settings import Settings, SettingsError, read_settings
 from fluxrouter_server.store.diagnosis import Finding
 from fluxrouter_server.telemetry.logs import LogFormat, LogLevel, set_up_logs
+from fluxrouter_server.transport.choice import TransportUnavailable, choose_transport
 
 _HEALTH_SECONDS = 2.0
+_USE_GRPC = "leave --transport out, or set it to auto or grpc"
 
 
 @click.command()
@@ -61,12 +63,21 @@ def doctor(
                 f"The store begins anew, epoch {epoch}. Apply your plans and accounts again."
             )
             return
-        findings = [*asyncio.run(examine_store(settings)), _server(session)]
+        findings = [*asyncio.run(examine_store(settings)), _transport(settings), _server(session)]
     except (SettingsError, StoreError) as error:
         raise click.ClickException(str(error)) from error
     _print(findings, output)
     if not all(finding.ok for finding in findings):
         raise SystemExit(Exit.FAILED)
+
+
+def _transport(settings: Settings) -> Finding:
+    """Says how calls would arrive, and why not from within Envoy where they would not."""
+    try:
+        chosen = choose_transport(settings.transport, on_unix_socket=bool(settings.listen.path))
+    except TransportUnavailable as error:
+        return Finding("transport", ok=False, problem=str(error), remedy=_USE_GRPC)
+    return Finding("transport", ok=True, problem=f"{chosen.kind}: {chosen.why}")
 
 
 def _server(session: Session) -> Finding:
