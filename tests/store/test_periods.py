@@ -206,3 +206,11 @@ def test_spend_compares_all_three_documents(world: HoldWorld) -> None:
     answer = finish(world.holds.read_spend(limits, period))
     assert isinstance(answer, Stale)
     assert answer.catalog is not None
+
+
+def test_a_sweep_that_ends_a_hold_and_closes_its_period_leaves_no_counter(world: HoldWorld) -> None:
+    hold = world.admit()
+    world.now_us = opened(world).end_us + 2 * HOUR_US
+    world.sweep()
+    assert world.entries("period-close")[0]["sa"] == hold.held_nano_usd
+    assert {name for name in world.fields() if ":1:" in name or name.endswith(":1")} == set()

@@ -30,7 +30,7 @@ from fluxrouter_testing.hold_documents import candidate
 from fluxrouter_testing.store_world import StoreWorld
 from fluxrouter_testing.valkey import ThrowawayValkey
 
-__all__ = ["EDGE", "HoldWorld", "ref"]
+__all__ = ["EDGE", "HoldWorld", "candidate", "ref"]
 
 EDGE = Principal("service/edge")
 AnyHold: TypeAlias = "Hold | HoldRef"

@@ -33,9 +33,12 @@ local function close(number, period_start, period_end)
   })
   local ours = {['abs:' .. number] = true, ['inc:' .. number] = true, ['al:' .. number] = true}
   local levels = '^[sh]:' .. number .. ':'
-  for _, field in ipairs(redis.call('HKEYS', key.account)) do
-    if ours[field] or string.find(field, levels) then
-      book.dropped[#book.dropped + 1] = field
+  -- What there is, and what this very script is about to write.
+  for _, fields in ipairs({redis.call('HKEYS', key.account), book.changed}) do
+    for _, field in ipairs(fields) do
+      if ours[field] or string.find(field, levels) then
+        book.dropped[#book.dropped + 1] = field
+      end
     end
   end
   book.set('cl', number)

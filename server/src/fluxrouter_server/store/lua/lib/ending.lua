@@ -96,7 +96,9 @@ local function open_ending()
       if has_counters(record, levels, i) then
         local settled, held = levels.settled[i], levels.held[i]
         if settled_delta ~= 0 then
-          set(settled, value[settled] + settled_delta)
+          -- Never below 0: an hour's counters may have been dropped, and begun anew at 0 after the
+          -- clock was set back.
+          set(settled, math.max(0, value[settled] + settled_delta))
         end
         if held_delta ~= 0 then
           set(held, value[held] + held_delta)
