@@ -186,7 +186,8 @@ async def test_an_error_that_nobody_foresaw_tells_its_caller_nothing() -> None:
 async def test_an_error_that_nobody_foresaw_is_logged_once_under_its_request_id() -> None:
     with structlog.testing.capture_logs() as logged:
         outcome = await Bench().call(explode, request_id="from-the-caller")
-    assert [(line["event"], line["request_id"]) for line in logged] == [
+    errors = [line for line in logged if line["log_level"] == "error"]
+    assert [(line["event"], line["request_id"]) for line in errors] == [
         ("call_failed", "from-the-caller")
     ]
     assert isinstance(outcome, Failure)
@@ -197,7 +198,16 @@ async def test_an_error_that_nobody_foresaw_is_logged_once_under_its_request_id(
 async def test_a_request_id_that_cannot_be_used_is_replaced(given: str | None) -> None:
     with structlog.testing.capture_logs() as logged:
         await Bench().call(explode, request_id=given)
-    assert len(logged[0]["request_id"]) == 32
+    (name,) = {line["request_id"] for line in logged}
+    assert len(name) == 32
+
+
+async def test_every_call_is_logged_where_somebody_wants_to_read_that_much() -> None:
+    with structlog.testing.capture_logs() as logged:
+        await Bench().call(answer, request_id="r")
+    (line,) = logged
+    assert (line["event"], line["method"]) == ("call_ended", "pkg.S/M")
+    assert (line["request_id"], line["code"]) == ("r", "OK")
 
 
 async def test_a_call_whose_caller_is_gone_is_counted_as_cancelled() -> None:

@@ -1,6 +1,6 @@
 """What happens to every call on every transport, written once.
 
-authenticate → scope → read the message → serve → status of a refusal or an error → count.
+authenticate → scope → read the message → serve → status of a refusal or an error → count and log.
 
 A transport hands over the bytes and what it read from the headers, and gets bytes or a `Failure`
 back; it never sees a message's type. The path of a call that goes well makes no task and logs
@@ -9,7 +9,6 @@ nothing, because it is a good part of what a decision costs.
 
 from collections.abc import AsyncGenerator, AsyncIterator, Callable
 from contextlib import aclosing
-from time import perf_counter
 from typing import Any
 
 from fluxrouter_server.api.error_table import Code
@@ -48,40 +47,39 @@ class CallPipeline:
 
     def bind_unary(self, method: UnaryMethod[Any, Any]) -> "UnaryCall":
         """Returns what serves a method with one answer."""
-        entry = self._entry(method)
-        return UnaryCall(method, entry, self._stats(entry.name))
+        return UnaryCall(method, self._entry(method))
 
     def bind_stream(self, method: StreamMethod[Any, Any]) -> "StreamCall":
         """Returns what serves a method with a stream of answers."""
-        entry = self._entry(method)
-        return StreamCall(method, entry, self._stats(entry.name), drain=self._drain)
+        return StreamCall(method, self._entry(method), drain=self._drain)
 
     def _entry(self, method: AnyMethod) -> CallEntry:
         return CallEntry(
-            method, authenticator=self._authenticator, max_message_bytes=self._max_message_bytes
+            method,
+            authenticator=self._authenticator,
+            stats=self._stats,
+            max_message_bytes=self._max_message_bytes,
         )
 
 
 class UnaryCall:
     """Serves one method: bytes in, bytes or a `Failure` out. Only a cancellation is raised."""
 
-    __slots__ = ("_entry", "_serve", "_stats")
+    __slots__ = ("_entry", "_serve")
 
-    def __init__(self, method: UnaryMethod[Any, Any], entry: CallEntry, stats: CallStats) -> None:
+    def __init__(self, method: UnaryMethod[Any, Any], entry: CallEntry) -> None:
         self._serve = method.serve
         self._entry = entry
-        self._stats = stats
 
     async def __call__(self, data: bytes, arrival: Arrival) -> bytes | Failure:
         """Serves a call."""
-        self._stats.in_flight += 1
-        begun = perf_counter()
+        begun = self._entry.begin()
         code = Code.CANCELLED
         try:
             answer = await self._answer(data, arrival)
             code = answer.code if isinstance(answer, Failure) else Code.OK
         finally:
-            self._stats.end(code, perf_counter() - begun)
+            self._entry.end(code, begun, arrival)
         return answer
 
     async def _answer(self, data: bytes, arrival: Arrival) -> bytes | Failure:
@@ -101,20 +99,16 @@ class StreamCall:
     The stream ends early, and well, when the server drains.
     """
 
-    __slots__ = ("_drain", "_entry", "_serve", "_stats")
+    __slots__ = ("_drain", "_entry", "_serve")
 
-    def __init__(
-        self, method: StreamMethod[Any, Any], entry: CallEntry, stats: CallStats, *, drain: Drain
-    ) -> None:
+    def __init__(self, method: StreamMethod[Any, Any], entry: CallEntry, *, drain: Drain) -> None:
         self._serve = method.serve
         self._entry = entry
-        self._stats = stats
         self._drain = drain
 
     async def __call__(self, data: bytes, arrival: Arrival) -> AsyncIterator[bytes | Failure]:
         """Serves a call."""
-        self._stats.in_flight += 1
-        begun = perf_counter()
+        begun = self._entry.begin()
         code = Code.CANCELLED
         try:
             async with aclosing(self._answers(data, arrival)) as answers:
@@ -124,7 +118,7 @@ class StreamCall:
                     yield answer
             code = Code.OK if code is Code.CANCELLED else code
         finally:
-            self._stats.end(code, perf_counter() - begun)
+            self._entry.end(code, begun, arrival)
 
     async def _answers(
         self, data: bytes, arrival: Arrival
