@@ -23,7 +23,8 @@ def main() -> int:
     print("The Free plan, as sold, on two replicas of one store. The clock is simulated: Free is")
     print("one request a second, and the story takes two months.\n")
     done: list[Step] = []
-    with running_fleet(servers=2, start_us=int(_START.timestamp()) * 1_000_000) as fleet:
+    start_us = int(_START.timestamp()) * 1_000_000
+    with running_fleet(servers=2, start_us=start_us, with_ledger=True) as fleet:
         for play in Story(fleet, _RESOURCES).steps():
             step = play()
             done.append(step)

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 from traffic import Ask
 
-from fluxrouter.v1 import cap_pb2, metering_pb2, router_pb2
+from fluxrouter.v1 import cap_pb2, metering_pb2, router_pb2, usage_pb2
 from fluxrouter_server.cli.session import CallRefused, Session
 
 
@@ -57,3 +57,8 @@ def ask(session: Session, request: Ask, *, model: str = "flux-auto") -> Served |
 def spend(session: Session) -> cap_pb2.Spend:
     """Reads the customer's own counters."""
     return session.call(session.caps.GetSpend, cap_pb2.GetSpendRequest()).spend
+
+
+def usage(session: Session) -> usage_pb2.GetUsageResponse:
+    """Reads what the customer used in the open month, from the ledger."""
+    return session.call(session.usage.GetUsage, usage_pb2.GetUsageRequest())

@@ -1,14 +1,15 @@
 """The story of the Free plan, step by step. Each step says what it saw and whether it is right."""
 
+import time
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from customer import Refused, Served, ask, spend
+from customer import Refused, Served, ask, spend, usage
 from traffic import requests, small_request
 
-from fluxrouter.v1 import account_pb2, control_pb2
+from fluxrouter.v1 import account_pb2, control_pb2, usage_pb2
 from fluxrouter_server.cli.output import instant, usd
 from fluxrouter_server.cli.resource_files import API_VERSION, read_resources
 from fluxrouter_server.cli.session import Session
@@ -17,6 +18,9 @@ from fluxrouter_testing.fleet import Fleet
 ONE_DOLLAR = 1_000_000_000
 #: At least this much of the dollar must be usable: the last cents are not stranded.
 USABLE = ONE_DOLLAR * 995 // 1000
+#: An entry arrives within a second; a busy machine may take longer.
+_ARRIVAL_SECONDS = 10.0
+_POLL_SECONDS = 0.05
 _MOST_REQUESTS = 5_000  # a cap that does not stop must not make the story endless
 
 
@@ -51,6 +55,8 @@ class Story:
             self.other_replica_agrees,
             self.resets_next_month,
             self.upgrade_keeps_key,
+            self.usage_adds_up,
+            self.ledger_has_no_drift,
         )
 
     def sign_up_needs_card(self) -> Step:
@@ -142,6 +148,45 @@ class Story:
             and counters.plan == "pay-as-you-go",
             f"{_said(stopped)}; on {counters.plan} the same key: {_said(after[0])}",
         )
+
+    def usage_adds_up(self) -> Step:
+        """What was used by the ledger, in all and by model, is what the counter says."""
+        settled = spend(self._customer()).settled_nano_usd
+
+        used = self._usage_of(settled)
+        by_model = sum(
+            group.sums.billed_nano_usd for group in used.groups if group.group_by == "model"
+        )
+        return Step(
+            "usage-adds-up",
+            used.total.billed_nano_usd == settled == by_model and used.total.requests > 0,
+            f"{used.total.requests} requests, {usd(used.total.billed_nano_usd)} in the ledger,"
+            f" {usd(settled)} on the counter",
+            {"ledger_nano_usd": used.total.billed_nano_usd, "counter_nano_usd": settled},
+        )
+
+    def ledger_has_no_drift(self) -> Step:
+        """Every counter of every account follows from the ledger's entries."""
+        parts = list(
+            self._admin.stream(self._admin.usage.CheckLedger, usage_pb2.CheckLedgerRequest())
+        )
+        drifts, last = sum(len(part.drifts) for part in parts), parts[-1]
+        return Step(
+            "ledger-has-no-drift",
+            drifts == 0 and last.done and last.lagging_accounts == 0,
+            f"{last.checked_accounts} accounts compared, {drifts} differences",
+            {"accounts": last.checked_accounts, "differences": drifts},
+        )
+
+    def _usage_of(self, settled_nano_usd: int) -> usage_pb2.GetUsageResponse:
+        """The customer's usage, once it has what was settled, or after a while as it is."""
+        give_up_at = time.monotonic() + _ARRIVAL_SECONDS
+        while True:
+            used = usage(self._customer())
+            arrived = used.total.billed_nano_usd == settled_nano_usd
+            if arrived or time.monotonic() > give_up_at:
+                return used
+            time.sleep(_POLL_SECONDS)
 
     def _spend_the_month(self, *, seed: int) -> tuple[list[Served], Refused | None]:
         """Asks once a second until even a small request is refused; answers what was served."""
