@@ -11,6 +11,7 @@ from pathlib import Path
 
 from fluxrouter_server.api.methods import HOT_SERVICES, method_table
 from fluxrouter_server.bootstrap.core import Core, open_core
+from fluxrouter_server.bootstrap.garbage import spare_the_collector
 from fluxrouter_server.bootstrap.use_cases import build_apis
 from fluxrouter_server.bootstrap.worker_orders import ORDERS_VARIABLE, read_orders
 from fluxrouter_server.telemetry.logs import set_up_logs
@@ -33,6 +34,7 @@ async def _opened() -> AsyncIterator[Endpoints]:
             max_message_bytes=settings.max_message_bytes,
         )
         async with worker_link(orders.link_socket, _answers(core)):
+            spare_the_collector()
             yield endpoints
 
 

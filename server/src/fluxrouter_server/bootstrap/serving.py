@@ -11,6 +11,7 @@ import structlog
 
 from fluxrouter_server.bootstrap.core import open_core
 from fluxrouter_server.bootstrap.examples import apply_examples, example_key
+from fluxrouter_server.bootstrap.garbage import spare_the_collector
 from fluxrouter_server.bootstrap.listeners import open_ports
 from fluxrouter_server.bootstrap.private_files import write_private
 from fluxrouter_server.bootstrap.signals import StopSignals
@@ -89,6 +90,7 @@ async def _run(
             problem=core.stores.problem(),
         )
         signals.on_first = core.drain.begin
+        spare_the_collector()
         with _told(settings, listening, announce):
             await _until_end(core.drain, core.stores)
 

@@ -4,6 +4,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 
+from fluxrouter_server.domain.values import per_call_value
+
 
 class Reason(StrEnum):
     """Reasons, with the names of `fluxrouter.v1.Reason` without its prefix."""
@@ -61,7 +63,7 @@ class FieldViolation:
     description: str
 
 
-@dataclass(frozen=True, slots=True)
+@per_call_value
 class Denial:
     """A refusal.
 

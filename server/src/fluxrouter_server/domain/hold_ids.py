@@ -8,10 +8,10 @@ and nothing in it is believed: the store compares it with the hold that it names
 
 import re
 from base64 import urlsafe_b64encode
-from dataclasses import dataclass
 from hashlib import sha256
 
 from fluxrouter_server.domain.ids import AccountUid, HoldId, RequestId
+from fluxrouter_server.domain.values import per_call_value
 
 _BASE_36 = "0123456789abcdefghijklmnopqrstuvwxyz"
 # 12 bytes become 16 characters without padding; 96 bits make an accidental twin inside one account
@@ -26,7 +26,7 @@ _HOLD_ID = re.compile(
 MAX_ATTEMPT = 2**31 - 1
 
 
-@dataclass(frozen=True, slots=True)
+@per_call_value
 class HoldRef:
     """The parts of a hold id."""
 

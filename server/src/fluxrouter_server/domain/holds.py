@@ -6,6 +6,7 @@ from enum import StrEnum
 from fluxrouter_server.domain.catalog import Tier
 from fluxrouter_server.domain.ids import HoldId, LaneId, ModelId, RequestId
 from fluxrouter_server.domain.pricing import Rates
+from fluxrouter_server.domain.values import per_call_value
 
 
 class HoldState(StrEnum):
@@ -18,7 +19,7 @@ class HoldState(StrEnum):
     EXPIRED_RELEASED = "expired-released"
 
 
-@dataclass(frozen=True, slots=True)
+@per_call_value
 class Candidate:
     """A model that may serve a request, and what it would need at most.
 
@@ -36,7 +37,7 @@ class Candidate:
     choices: int
 
 
-@dataclass(frozen=True, slots=True)
+@per_call_value
 class Hold:
     """An admitted request as its caller sees it; amounts in nano-USD, instants in µs."""
 
@@ -60,7 +61,7 @@ class Hold:
     would_deny: str  # a Reason under `observe`, else ""
 
 
-@dataclass(frozen=True, slots=True)
+@per_call_value
 class Receipt:
     """What the ending of a hold came to; cost = billed + absorbed, billed = included + metered."""
 

@@ -17,6 +17,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from fluxrouter_server.domain.denials import FieldViolation
+from fluxrouter_server.domain.values import per_call_value
 
 if TYPE_CHECKING:
     from fluxrouter_server.domain.holds import Candidate
@@ -47,7 +48,7 @@ class RateCard:
     rates: Rates
 
 
-@dataclass(frozen=True, slots=True)
+@per_call_value
 class Usage:
     """Tokens by kind, without overlap; `reasoning_tokens` are among `output_tokens`."""
 

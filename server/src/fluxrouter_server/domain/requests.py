@@ -1,7 +1,7 @@
 """What a caller asks to be routed, and what makes two requests the same."""
 
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from hashlib import blake2b
 
 from fluxrouter_server.domain.catalog import Capability, Protocol, Tier
@@ -11,6 +11,7 @@ from fluxrouter_server.domain.hold_ids import MAX_ATTEMPT
 from fluxrouter_server.domain.ids import AccountUid, KeyName, ModelId, RequestId
 from fluxrouter_server.domain.names import shown
 from fluxrouter_server.domain.pricing import MAX_TOKENS
+from fluxrouter_server.domain.values import per_call_value
 
 MAX_REQUEST_ID_CHARACTERS = 128
 MAX_MODEL_CHARACTERS = 256
@@ -24,7 +25,7 @@ DIGEST_BYTES = 16
 _ENCODING = b"fluxrouter-req-1"
 
 
-@dataclass(frozen=True, slots=True)
+@per_call_value
 class RouteQuery:
     """A request to be routed; the account and key that it is for are found out elsewhere.
 
@@ -33,8 +34,8 @@ class RouteQuery:
 
     Where the request itself is at hand, and not only its text, `size_bytes` are the UTF-8 bytes
     that can become input tokens, in place of those of `text`, and `fingerprint` tells its content
-    from any other. `avoid` are models that must not serve this attempt, such as one whose upstream just
-    failed; like the attempt they do not make it another request.
+    from any other. `avoid` are models that must not serve this attempt, such as one whose upstream
+    just failed; like the attempt they do not make it another request.
     """
 
     model: str

@@ -8,7 +8,6 @@ never a fallback; only the choice for `auto` goes up, where no model of a tier c
 """
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from typing import Literal
 
 from fluxrouter_server.domain.catalog import Catalog, Model, Tier
@@ -18,6 +17,7 @@ from fluxrouter_server.domain.holds import Candidate
 from fluxrouter_server.domain.ids import KeyName, ModelId
 from fluxrouter_server.domain.limits import Limits
 from fluxrouter_server.domain.requests import RouteQuery
+from fluxrouter_server.domain.values import per_call_value
 from fluxrouter_server.routing.fitness import Demand, Unfit, demand_of, fit
 from fluxrouter_server.routing.refusals import model_not_found, nobody_fits
 from fluxrouter_server.routing.rules import TierChooser
@@ -28,7 +28,7 @@ MAX_CANDIDATES = 16
 _TIERS = tuple(Tier)
 
 
-@dataclass(frozen=True, slots=True)
+@per_call_value
 class CandidateList:
     """Models that can serve, best first and at least one.
 

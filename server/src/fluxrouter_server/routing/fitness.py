@@ -1,7 +1,6 @@
 """Whether one model can serve a request, by hard facts alone, and what it would need at most."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from enum import IntEnum
 
 from fluxrouter_server.domain.catalog import Capability, Catalog, Model, Protocol, rates_of
@@ -10,6 +9,7 @@ from fluxrouter_server.domain.ids import KeyName
 from fluxrouter_server.domain.limits import Limits, may_use
 from fluxrouter_server.domain.pricing import MAX_TOKENS, Rates
 from fluxrouter_server.domain.requests import RouteQuery
+from fluxrouter_server.domain.values import per_call_value
 
 _KILOBYTE = 1000
 _PERCENT = 100
@@ -29,7 +29,7 @@ class Obstacle(IntEnum):
     HEALTH = 6
 
 
-@dataclass(frozen=True, slots=True)
+@per_call_value
 class Unfit:
     """A model that cannot serve; `required_tokens` is set for CONTEXT."""
 
@@ -38,7 +38,7 @@ class Unfit:
     required_tokens: int = 0
 
 
-@dataclass(frozen=True, slots=True)
+@per_call_value
 class Demand:
     """What a request asks of every model that might serve it."""
 

@@ -1,7 +1,7 @@
 """Makes what the store needs to decide about a request, or says why it can't be admitted."""
 
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 from fluxrouter_server.domain.catalog import Model
 from fluxrouter_server.domain.denials import Denial, Reason
@@ -9,6 +9,7 @@ from fluxrouter_server.domain.ids import Principal, RequestId
 from fluxrouter_server.domain.limits import Limits
 from fluxrouter_server.domain.plans import Enforcement
 from fluxrouter_server.domain.requests import RouteQuery, digest
+from fluxrouter_server.domain.values import per_call_value
 from fluxrouter_server.routing.candidates import CandidateList, candidates_for
 from fluxrouter_server.routing.rules import TierChooser
 from fluxrouter_server.services.key_validity import refuse_key
@@ -23,7 +24,7 @@ def every_model_is_healthy(_: Model) -> bool:
     return True
 
 
-@dataclass(frozen=True, slots=True)
+@per_call_value
 class Ask:
     """A valid request with the call that it came in.
 
@@ -36,7 +37,7 @@ class Ask:
     call: str = ""
 
 
-@dataclass(frozen=True, slots=True)
+@per_call_value
 class Admission:
     """A command for the store, and the candidates in it with their reasons."""
 

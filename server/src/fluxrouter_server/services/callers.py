@@ -4,6 +4,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 
 from fluxrouter_server.domain.ids import AccountName, AccountUid, KeyHash, KeyName, Principal
+from fluxrouter_server.domain.values import per_call_value
 
 
 class Scope(StrEnum):
@@ -48,7 +49,7 @@ class Caller:
 LOCAL = Caller(principal=Principal("local"), scopes=frozenset(Scope))
 
 
-@dataclass(frozen=True, slots=True)
+@per_call_value
 class AccountRef:
     """The account that a request names: by name, by an API key's text, or else the caller's own.
 

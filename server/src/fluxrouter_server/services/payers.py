@@ -1,16 +1,16 @@
 """Finds the account that a request is for, and checks that the caller may act for it."""
 
-from dataclasses import dataclass
 
 from fluxrouter_server.domain.denials import Denial, FieldViolation, Reason
 from fluxrouter_server.domain.ids import AccountName, AccountUid
 from fluxrouter_server.domain.keys import hash_api_key, parse_api_key
+from fluxrouter_server.domain.values import per_call_value
 from fluxrouter_server.services.callers import AccountRef, Caller, KeyIdentity, Scope
 from fluxrouter_server.services.key_validity import KEY_INVALID
 from fluxrouter_server.services.limits_cache import LimitsCache
 
 
-@dataclass(frozen=True, slots=True)
+@per_call_value
 class Payer:
     """An account, and the API key that the request was made with, if any."""
 

@@ -1,7 +1,6 @@
 """Routes a request: chooses the model and sets its worst-case cost aside in one atomic step."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from itertools import count
 from typing import Final
 
@@ -10,6 +9,7 @@ from fluxrouter_server.domain.denials import Denial
 from fluxrouter_server.domain.holds import Hold
 from fluxrouter_server.domain.ids import RequestId
 from fluxrouter_server.domain.requests import RouteQuery
+from fluxrouter_server.domain.values import per_call_value
 from fluxrouter_server.services.admissions import Admission, Admissions, Ask
 from fluxrouter_server.services.callers import AccountRef, Caller, Scope
 from fluxrouter_server.services.decisions import Decisions
@@ -33,7 +33,7 @@ __all__ = ["Alias", "Offer", "OfferedModel", "RouteService", "Routed"]
 PATIENCE_US: Final = 250_000
 
 
-@dataclass(frozen=True, slots=True)
+@per_call_value
 class Routed:
     """An admission. Where `replayed`, it was given before and must not lead to an upstream call."""
 

@@ -3,7 +3,6 @@
 The indices are those of `lua/lib/records.lua` less one: Lua counts from 1.
 """
 
-from dataclasses import dataclass
 from typing import Any, Final
 
 import msgpack
@@ -13,6 +12,7 @@ from fluxrouter_server.domain.hold_ids import HoldRef, format_hold_id
 from fluxrouter_server.domain.holds import Candidate, Hold, HoldState, Receipt
 from fluxrouter_server.domain.ids import AccountUid, LaneId, ModelId, RequestId
 from fluxrouter_server.domain.pricing import Rates
+from fluxrouter_server.domain.values import per_call_value
 from fluxrouter_server.store.keys import shard_of
 from fluxrouter_server.store.packed_limits import pack
 
@@ -24,7 +24,7 @@ _STATE = 22
 _US_PER_MS: Final = 1_000
 
 
-@dataclass(frozen=True, slots=True)
+@per_call_value
 class HoldKey:
     """Under what a record lies: its account and its request's key."""
 

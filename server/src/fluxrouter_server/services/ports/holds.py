@@ -12,9 +12,10 @@ from fluxrouter_server.domain.ids import AccountUid, KeyHash, KeyName, Principal
 from fluxrouter_server.domain.limits import AccountRecord, CatalogRecord, Limits, PlanRecord
 from fluxrouter_server.domain.periods import Period
 from fluxrouter_server.domain.pricing import Usage
+from fluxrouter_server.domain.values import per_call_value
 
 
-@dataclass(frozen=True, slots=True)
+@per_call_value
 class AdmitCommand:
     """Everything that admission depends on.
 
@@ -43,7 +44,7 @@ class AdmitCommand:
     )
 
 
-@dataclass(frozen=True, slots=True)
+@per_call_value
 class SettleCommand:
     """Charge a hold. `limits` are today's of the hold's account."""
 
@@ -84,7 +85,7 @@ class ExtendCommand:
     may_meter_any: bool
 
 
-@dataclass(frozen=True, slots=True)
+@per_call_value
 class Admitted:
     """The hold, new or `replayed`."""
 
