@@ -16,6 +16,7 @@ _MAX_USD_PER_MILLION = "9000"
 _NAME = "^[a-z0-9]([a-z0-9.-]{0,61}[a-z0-9])?$"
 _MODEL_ID = "^[A-Za-z0-9._:/-]+$"
 _ZONE = "^[A-Za-z][A-Za-z0-9_+-]*(/[A-Za-z0-9_+-]+){0,2}$"
+_URL = "^https?://[A-Za-z0-9.-]+(:[0-9]{1,5})?(/[A-Za-z0-9._~-]+)*$"
 _MAX_IDS = 1000
 _MAX_TOKENS = 100_000_000
 _MAX_DAYS_30 = 2_592_000
@@ -219,6 +220,7 @@ FIELDS: dict[str, Constraint] = {
     "CatalogSpec.tiers": keyed("tier", 3, least=3),
     "CatalogSpec.aliases": keyed("id", 1000),
     "CatalogSpec.input_margin_percent": number(0, 100, default=0),
+    "CatalogSpec.upstreams": keyed("name", 100),
     "Lane.id": _ID_OF_A_LANE,
     "Lane.display_name": _DISPLAY_NAME,
     "Lane.rate_cards": some(None, 100, kind="atomic"),
@@ -242,6 +244,20 @@ FIELDS: dict[str, Constraint] = {
     ),
     "Model.upstream": text(256),
     "Model.upstream_model": text(256),
+    "Upstream.name": name(required=True),
+    "Upstream.base_url": matching(
+        _URL,
+        256,
+        "use http or https, a host and a path without a slash at its end, such as "
+        "https://api.openai.com/v1",
+        required=True,
+    ),
+    "Upstream.credential_variable": matching(
+        "^(FLUXROUTER_UPSTREAM_[A-Z0-9_]+)?$",
+        128,
+        "name a variable that begins with FLUXROUTER_UPSTREAM_",
+    ),
+    "Upstream.timeout_seconds": number(0, 3600),
     "TierSpec.tier": one_of("fast", "standard", "reasoning", required=True),
     "TierSpec.models": some(text(128), _MAX_TIER_MODELS, least=1),
     "Alias.id": _ID_OF_A_MODEL,

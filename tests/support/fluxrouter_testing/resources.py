@@ -23,6 +23,7 @@ from fluxrouter_server.domain.catalog import (
     Model,
     Protocol,
     Tier,
+    Upstream,
 )
 from fluxrouter_server.domain.ids import AccountName, KeyHash, KeyName, LaneId, ModelId, PlanName
 from fluxrouter_server.domain.plans import (
@@ -239,6 +240,7 @@ def catalogs() -> SearchStrategy[Catalog]:
     lanes = st.builds(Lane, _texts().map(LaneId), _texts(), _rate_cards())
     aliases = st.builds(Alias, _texts(), _texts())
     models = st.lists(_texts().map(ModelId), max_size=3).map(tuple)
+    upstreams = st.builds(Upstream, _texts(), _texts(), _texts(), _counts())
     return st.builds(
         Catalog,
         lanes=st.lists(lanes, max_size=3).map(lambda all_: {lane.id: lane for lane in all_}),
@@ -246,6 +248,7 @@ def catalogs() -> SearchStrategy[Catalog]:
         tiers=st.dictionaries(st.sampled_from(Tier), models),
         aliases=st.lists(aliases, max_size=3).map(lambda all_: {a.id: a for a in all_}),
         input_margin_percent=st.integers(0, 100),
+        upstreams=st.lists(upstreams, max_size=2).map(lambda all_: {one.name: one for one in all_}),
         labels=_labels(),
         annotations=_labels(),
     )

@@ -21,6 +21,7 @@ from fluxrouter_server.domain.catalog import (
     Model,
     Protocol,
     Tier,
+    Upstream,
 )
 from fluxrouter_server.domain.ids import LaneId, ModelId
 from fluxrouter_server.domain.limits import CatalogRecord
@@ -36,6 +37,8 @@ KIND = "Catalog"
 CATALOG_NAME = "default"
 #: One token a byte, which no byte-level tokenizer exceeds (Model.tokens_per_kilobyte).
 _DEFAULT_TOKENS_PER_KILOBYTE = 1000
+#: As long as the providers' own SDKs wait.
+_DEFAULT_TIMEOUT_SECONDS = 600
 
 
 def read_catalog(message: catalog_pb2.Catalog, reader: FieldReader) -> Catalog:
@@ -51,12 +54,16 @@ def read_catalog(message: catalog_pb2.Catalog, reader: FieldReader) -> Catalog:
     lanes = [_read_lane(lane, at.at(f"lanes[{i}]")) for i, lane in enumerate(spec.lanes)]
     models = [_read_model(model, at.at(f"models[{i}]")) for i, model in enumerate(spec.models)]
     aliases = [Alias(id=alias.id, target=alias.target) for alias in spec.aliases]
+    upstreams = [
+        _read_upstream(one, at.at(f"upstreams[{i}]")) for i, one in enumerate(spec.upstreams)
+    ]
     return Catalog(
         lanes=_by_id("lanes", [(lane.id, lane) for lane in lanes], at),
         models=_by_id("models", [(model.id, model) for model in models], at),
         tiers=_read_tiers(spec.tiers, at),
         aliases=_by_id("aliases", [(alias.id, alias) for alias in aliases], at),
         input_margin_percent=spec.input_margin_percent,
+        upstreams=_by_id("upstreams", [(one.name, one) for one in upstreams], at, field="name"),
         labels=dict(message.metadata.labels),
         annotations=dict(message.metadata.annotations),
     )
@@ -81,6 +88,15 @@ def catalog_message(record: CatalogRecord) -> catalog_pb2.Catalog:
                 for alias in catalog.aliases.values()
             ],
             input_margin_percent=catalog.input_margin_percent,
+            upstreams=[
+                catalog_pb2.Upstream(
+                    name=upstream.name,
+                    base_url=upstream.base_url,
+                    credential_variable=upstream.credential_variable,
+                    timeout_seconds=upstream.timeout_seconds,
+                )
+                for upstream in catalog.upstreams.values()
+            ],
         ),
         status=resource_status(record.generation, record.update_us),
     )
@@ -112,6 +128,15 @@ def _read_model(message: catalog_pb2.Model, at: FieldReader) -> Model:
         protocols=protocols,
         upstream=message.upstream,
         upstream_model=message.upstream_model or message.id,
+    )
+
+
+def _read_upstream(message: catalog_pb2.Upstream, at: FieldReader) -> Upstream:
+    return Upstream(
+        name=at.required_text("name", message.name),
+        base_url=at.required_text("base_url", message.base_url),
+        credential_variable=message.credential_variable,
+        timeout_seconds=message.timeout_seconds or _DEFAULT_TIMEOUT_SECONDS,
     )
 
 

@@ -62,6 +62,16 @@ class Model:
 
 
 @dataclass(frozen=True, slots=True)
+class Upstream:
+    """Where the HTTP edge finds a provider; `credential_variable` is empty where it takes none."""
+
+    name: str
+    base_url: str
+    credential_variable: str
+    timeout_seconds: int
+
+
+@dataclass(frozen=True, slots=True)
 class Alias:
     """Another name: `target` is "auto", a tier's name or a model id."""
 
@@ -78,6 +88,7 @@ class Catalog:
     tiers: Mapping[Tier, tuple[ModelId, ...]]
     aliases: Mapping[str, Alias]
     input_margin_percent: int = 0
+    upstreams: Mapping[str, Upstream] = field(default_factory=dict)
     labels: Mapping[str, str] = field(default_factory=dict)
     annotations: Mapping[str, str] = field(default_factory=dict)
 

@@ -25,6 +25,7 @@ from fluxrouter_server.domain.denials import FieldViolation
 from fluxrouter_server.domain.names import shown, validate_unique
 from fluxrouter_server.domain.plan_rules import MAX_DISPLAY_NAME_CHARACTERS
 from fluxrouter_server.domain.pricing import MAX_RATE_NANO_USD, MAX_TOKENS, RateCard
+from fluxrouter_server.domain.upstream_rules import validate_upstreams
 
 #: What an alias can stand for besides tiers and models: the tier is chosen from the request.
 AUTO: Final = "auto"
@@ -65,6 +66,7 @@ def validate_catalog(catalog: Catalog) -> tuple[FieldViolation, ...]:
             low=0,
             high=MAX_MARGIN_PERCENT,
         ),
+        *validate_upstreams(catalog.upstreams.values()),
     )
 
 

@@ -11,6 +11,7 @@ from fluxrouter_server.domain.catalog import (
     Model,
     Protocol,
     Tier,
+    Upstream,
 )
 from fluxrouter_server.domain.ids import LaneId, ModelId
 from fluxrouter_server.domain.pricing import RateCard, Rates
@@ -29,6 +30,10 @@ def encode_catalog(catalog: Catalog) -> bytes:
         catalog.input_margin_percent,
         sorted_pairs(catalog.labels),
         sorted_pairs(catalog.annotations),
+        [
+            [one.name, one.base_url, one.credential_variable, one.timeout_seconds]
+            for one in catalog.upstreams.values()
+        ],
     )
 
 
@@ -38,7 +43,8 @@ def decode_catalog(document: bytes) -> Catalog:
 
 
 def _read_catalog(fields: list[Any]) -> Catalog:
-    lanes, models, tiers, aliases, input_margin_percent, labels, annotations = fields
+    lanes, models, tiers, aliases, input_margin_percent, labels, annotations, *more = fields
+    upstreams = more[0] if more else ()  # written before there were any
     return Catalog(
         lanes={LaneId(i): Lane(LaneId(i), name, _read_cards(cards)) for i, name, cards in lanes},
         models={ModelId(model[0]): _read_model(model) for model in models},
@@ -47,6 +53,7 @@ def _read_catalog(fields: list[Any]) -> Catalog:
         input_margin_percent=input_margin_percent,
         labels=dict(labels),
         annotations=dict(annotations),
+        upstreams={name: Upstream(name, *rest) for name, *rest in upstreams},
     )
 
 

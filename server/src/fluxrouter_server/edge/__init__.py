@@ -1,0 +1,1 @@
+"""The HTTP edge: endpoints of OpenAI and Anthropic clients, each answer held and settled."""
