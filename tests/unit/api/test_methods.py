@@ -13,7 +13,9 @@ from fluxrouter_server.api.methods import (
     SERVICES,
     AnyMethod,
     Apis,
+    DuplexMethod,
     StreamMethod,
+    UnaryMethod,
     method_table,
 )
 from fluxrouter_server.api.router_api import RouterApi
@@ -60,6 +62,13 @@ def contract() -> dict[str, MethodDescriptor]:
     }
 
 
+KINDS = {
+    (False, False): UnaryMethod,
+    (False, True): StreamMethod,
+    (True, True): DuplexMethod,
+}
+
+
 def who_may(method: AnyMethod) -> set[str]:
     """Scopes that suffice alone, and `key` where an API key does."""
     scopes = {
@@ -81,16 +90,23 @@ def test_every_method_reads_the_message_that_its_contract_names() -> None:
 
 
 def test_every_method_streams_where_its_contract_does() -> None:
-    streams = {name for name, method in table().items() if isinstance(method, StreamMethod)}
-    assert streams == {name for name, method in contract().items() if method.server_streaming}
+    kinds = {name: type(method) for name, method in table().items()}
+    assert kinds == {
+        name: KINDS[method.client_streaming, method.server_streaming]
+        for name, method in contract().items()
+    }
 
 
 @pytest.mark.parametrize(
     "method, expected",
     [
         ("RouterService.Route", {"route", "key"}),
+        ("RouterService.RouteBatch", {"route", "key"}),
+        ("RouterService.RouteStream", {"route", "key"}),
         ("RouterService.ListModels", {"route", "key"}),
         ("MeteringService.Settle", {"route", "meter", "key"}),
+        ("MeteringService.SettleBatch", {"route", "meter", "key"}),
+        ("MeteringService.SettleStream", {"route", "meter", "key"}),
         ("MeteringService.Release", {"route", "meter", "key"}),
         ("MeteringService.Extend", {"route", "meter", "key"}),
         ("CapService.CheckCap", {"route", "read", "key"}),

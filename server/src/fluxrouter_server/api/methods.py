@@ -7,6 +7,7 @@ from typing import Any, Final, Generic, TypeAlias, TypeVar
 from google.protobuf.message import Message
 
 from fluxrouter.v1 import cap_pb2, control_pb2, metering_pb2, router_pb2, usage_pb2
+from fluxrouter_server.api.batches import MeteringBatches, RouterBatches
 from fluxrouter_server.api.call_context import CallContext
 from fluxrouter_server.api.cap_api import CapApi
 from fluxrouter_server.api.control_api import ControlApi
@@ -23,6 +24,7 @@ __all__ = [
     "Access",
     "AnyMethod",
     "Apis",
+    "DuplexMethod",
     "StreamMethod",
     "UnaryMethod",
     "method_table",
@@ -89,8 +91,19 @@ class StreamMethod(Generic[Q, A]):
     serve: Callable[[Q, CallContext], AsyncIterator[A | Denial]]
 
 
+@dataclass(frozen=True, slots=True)
+class DuplexMethod(Generic[Q, A]):
+    """Streams both ways; each message is served by itself. Attributes as of UnaryMethod."""
+
+    service: str
+    name: str
+    request: type[Q]
+    access: Access
+    serve: Callable[[Q, CallContext], Awaitable[A | Denial]]
+
+
 # Each binds its own pair of messages, which a table of them all cannot say.
-AnyMethod: TypeAlias = UnaryMethod[Any, Any] | StreamMethod[Any, Any]
+AnyMethod: TypeAlias = UnaryMethod[Any, Any] | StreamMethod[Any, Any] | DuplexMethod[Any, Any]
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,7 +131,12 @@ _LOOK: Final = Access(frozenset({Scope.CONTROL, Scope.READ}))
 
 def method_table(apis: Apis) -> tuple[AnyMethod, ...]:
     """Returns every method of every service."""
-    return (*_hot_methods(apis), *_control_methods(apis), *_usage_methods(apis.usage))
+    return (
+        *_hot_methods(apis),
+        *_batch_methods(apis),
+        *_control_methods(apis),
+        *_usage_methods(apis.usage),
+    )
 
 
 def _hot_methods(apis: Apis) -> tuple[AnyMethod, ...]:
@@ -137,6 +155,26 @@ def _hot_methods(apis: Apis) -> tuple[AnyMethod, ...]:
             _CAP, "BatchGetSpend", cap_pb2.BatchGetSpendRequest, _READ_MANY, cap.batch_get_spend
         ),
         StreamMethod(_CAP, "WatchSpend", cap_pb2.WatchSpendRequest, _READ, cap.watch_spend),
+    )
+
+
+def _batch_methods(apis: Apis) -> tuple[AnyMethod, ...]:
+    route, settle = RouterBatches(apis.router), MeteringBatches(apis.metering)
+    return (
+        UnaryMethod(_ROUTER, "RouteBatch", router_pb2.RouteBatchRequest, _ROUTE, route.route_batch),
+        DuplexMethod(
+            _ROUTER, "RouteStream", router_pb2.RouteStreamRequest, _ROUTE, route.route_stream
+        ),
+        UnaryMethod(
+            _METERING, "SettleBatch", metering_pb2.SettleBatchRequest, _METER, settle.settle_batch
+        ),
+        DuplexMethod(
+            _METERING,
+            "SettleStream",
+            metering_pb2.SettleStreamRequest,
+            _METER,
+            settle.settle_stream,
+        ),
     )
 
 

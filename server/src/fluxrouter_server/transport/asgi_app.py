@@ -10,10 +10,10 @@ from contextlib import AbstractAsyncContextManager
 from typing import Final, TypeAlias
 
 from fluxrouter_server.api.error_table import Code
-from fluxrouter_server.api.methods import AnyMethod, UnaryMethod
+from fluxrouter_server.api.methods import AnyMethod, DuplexMethod, StreamMethod, UnaryMethod
 from fluxrouter_server.api.status_details import Failure
 from fluxrouter_server.transport.asgi_headers import failure_only
-from fluxrouter_server.transport.asgi_stream import stream_endpoint
+from fluxrouter_server.transport.asgi_stream import duplex_endpoint, stream_endpoint
 from fluxrouter_server.transport.asgi_types import Endpoint, Receive, Scope, Send
 from fluxrouter_server.transport.asgi_unary import unary_endpoint
 from fluxrouter_server.transport.call_pipeline import CallPipeline
@@ -67,12 +67,16 @@ def call_endpoints(
     endpoints: dict[str, Endpoint] = {}
     for method in methods:
         path = f"/{method.service}/{method.name}"
-        if isinstance(method, UnaryMethod):
-            call = pipeline.bind_unary(method)
-            endpoints[path] = unary_endpoint(call, max_message_bytes=read_bytes)
-        else:
-            stream = pipeline.bind_stream(method)
-            endpoints[path] = stream_endpoint(stream, max_message_bytes=read_bytes)
+        match method:
+            case UnaryMethod():
+                unary = pipeline.bind_unary(method)
+                endpoints[path] = unary_endpoint(unary, max_message_bytes=read_bytes)
+            case StreamMethod():
+                stream = pipeline.bind_stream(method)
+                endpoints[path] = stream_endpoint(stream, max_message_bytes=read_bytes)
+            case DuplexMethod():
+                duplex = pipeline.bind_duplex(method)
+                endpoints[path] = duplex_endpoint(duplex, max_message_bytes=read_bytes)
     return endpoints
 
 

@@ -53,26 +53,34 @@ _BODY_END: Final[Event] = {"type": "http.response.body", "body": b""}
 class Messages:
     """The messages of one call, in order, as they come.
 
-    Iterating raises `BrokenFrame` where the body is broken; the stream then ends with its failure.
+    Attributes:
+        all_read: Set once the caller is known to have gone or to have sent its last message.
+        is_gone: Whether the caller is known to have gone.
+        failure: Why iterating ended early: the body is broken.
     """
 
     def __init__(self, receive: Receive, heading: Heading, max_message_bytes: int) -> None:
         self._receive = receive
         self._reader = FrameReader(is_gzip=heading.is_gzip, max_bytes=max_message_bytes)
         self._has_ended = False
-        #: Set once the caller is known to have gone or to have sent its last message.
         self.all_read = asyncio.Event()
         self.is_gone = False
+        self.failure: Failure | None = None
 
     def __aiter__(self) -> "Messages":
         return self
 
     async def __anext__(self) -> bytes:
-        while (message := self._reader.next()) is None:
-            if self._has_ended:
-                self._reader.require_end()
-                raise StopAsyncIteration
-            await self._receive_piece()
+        try:
+            while (message := self._reader.next()) is None:
+                if self._has_ended:
+                    self._reader.require_end()
+                    raise StopAsyncIteration
+                await self._receive_piece()
+        except BrokenFrame as error:
+            self.failure = error.failure
+            self.all_read.set()
+            raise StopAsyncIteration from error
         return message
 
     async def _receive_piece(self) -> None:
@@ -98,6 +106,8 @@ def stream_endpoint(call: StreamCallable, *, max_message_bytes: int) -> Endpoint
 
     async def answer(messages: Messages, arrival: Arrival) -> AsyncGenerator[bytes | Failure, None]:
         found = [message async for message in messages]
+        if messages.failure is not None:
+            return
         if len(found) != 1:
             yield Failure(Code.UNIMPLEMENTED, _ONE_MESSAGE, b"")
             return
@@ -176,15 +186,12 @@ async def _serve(
     call: DuplexCallable, messages: Messages, arrival: Arrival, answers: _Answers
 ) -> Failure | None:
     """Writes all answers; returns how the call failed, None where it did not."""
-    try:
-        async with aclosing(_closeable(call(messages, arrival))) as items:
-            async for item in items:
-                if isinstance(item, Failure):
-                    return item
-                await answers.write(item)
-    except BrokenFrame as error:
-        return error.failure
-    return None
+    async with aclosing(_closeable(call(messages, arrival))) as items:
+        async for item in items:
+            if isinstance(item, Failure):
+                return item
+            await answers.write(item)
+    return messages.failure
 
 
 async def _closeable(items: Answers) -> AsyncGenerator[bytes | Failure, None]:

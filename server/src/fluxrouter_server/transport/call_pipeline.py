@@ -12,12 +12,13 @@ from contextlib import aclosing
 from typing import Any
 
 from fluxrouter_server.api.error_table import Code
-from fluxrouter_server.api.methods import AnyMethod, StreamMethod, UnaryMethod
+from fluxrouter_server.api.methods import AnyMethod, DuplexMethod, StreamMethod, UnaryMethod
 from fluxrouter_server.api.status_details import Failure, refusal
 from fluxrouter_server.domain.denials import Denial
 from fluxrouter_server.telemetry.call_stats import CallStats
 from fluxrouter_server.transport.call_entry import Arrival, Authenticator, CallEntry
 from fluxrouter_server.transport.drain import Drain
+from fluxrouter_server.transport.duplex_call import DuplexCall
 
 __all__ = ["CallPipeline", "StreamCall", "UnaryCall"]
 
@@ -52,6 +53,11 @@ class CallPipeline:
     def bind_stream(self, method: StreamMethod[Any, Any]) -> "StreamCall":
         """Returns what serves a method with a stream of answers."""
         return StreamCall(method, self._entry(method), drain=self._drain)
+
+    def bind_duplex(self, method: DuplexMethod[Any, Any]) -> DuplexCall:
+        """Returns what serves a method with streams both ways."""
+        entry = self._entry(method)
+        return DuplexCall(method, entry, self._stats(entry.name), drain=self._drain)
 
     def _entry(self, method: AnyMethod) -> CallEntry:
         return CallEntry(

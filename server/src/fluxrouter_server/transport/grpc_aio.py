@@ -1,16 +1,17 @@
 """Carries calls over grpc.aio: the transport on which everything works."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import AsyncIterator, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Final, NoReturn, TypeAlias, cast
 
 import grpc
 from grpc import aio
 
-from fluxrouter_server.api.methods import AnyMethod, UnaryMethod
+from fluxrouter_server.api.methods import AnyMethod, DuplexMethod, StreamMethod, UnaryMethod
 from fluxrouter_server.api.status_details import Failure
 from fluxrouter_server.transport.call_entry import Arrival
 from fluxrouter_server.transport.call_pipeline import CallPipeline, StreamCall, UnaryCall
+from fluxrouter_server.transport.duplex_call import DuplexCall
 
 __all__ = ["GrpcOptions", "ListenError", "build_server", "call_handlers", "listen"]
 
@@ -95,10 +96,13 @@ def call_handlers(
     services: dict[str, dict[str, _Handler]] = {}
     for method in methods:
         handlers = services.setdefault(method.service, {})
-        if isinstance(method, UnaryMethod):
-            handlers[method.name] = _unary_handler(pipeline.bind_unary(method))
-        else:
-            handlers[method.name] = _stream_handler(pipeline.bind_stream(method))
+        match method:
+            case UnaryMethod():
+                handlers[method.name] = _unary_handler(pipeline.bind_unary(method))
+            case StreamMethod():
+                handlers[method.name] = _stream_handler(pipeline.bind_stream(method))
+            case DuplexMethod():
+                handlers[method.name] = _duplex_handler(pipeline.bind_duplex(method))
     return [
         grpc.method_handlers_generic_handler(service, handlers)
         for service, handlers in services.items()
@@ -123,6 +127,16 @@ def _stream_handler(call: StreamCall) -> _Handler:
             await context.write(answer)
 
     return grpc.unary_stream_rpc_method_handler(handle)
+
+
+def _duplex_handler(call: DuplexCall) -> _Handler:
+    async def handle(messages: AsyncIterator[bytes], context: _Context) -> None:
+        async for answer in call(messages, _arrival(context)):
+            if isinstance(answer, Failure):
+                await _abort(context, answer)
+            await context.write(answer)
+
+    return grpc.stream_stream_rpc_method_handler(handle)
 
 
 def _arrival(context: _Context) -> Arrival:
