@@ -1,6 +1,5 @@
 """Finds the account that a request is for, and checks that the caller may act for it."""
 
-
 from fluxrouter_server.domain.denials import Denial, FieldViolation, Reason
 from fluxrouter_server.domain.ids import AccountName, AccountUid
 from fluxrouter_server.domain.keys import hash_api_key, parse_api_key
