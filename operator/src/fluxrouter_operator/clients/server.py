@@ -21,7 +21,9 @@ __all__ = ["MadeKey", "Server", "ServerClient"]
 
 A = TypeVar("A")
 
+# A server that hangs is noticed by the calls that are made all the time, so those wait least.
 _CALL_SECONDS: Final = 5.0
+_SPENDS_SECONDS: Final = 10.0
 _BULK_SECONDS: Final = 30.0
 _PAGE: Final = 1000
 _NOT_FOUND: Final = "RESOURCE_NOT_FOUND"
@@ -153,7 +155,7 @@ class ServerClient:
         token = ""
         while True:
             request = control_pb2.ListRequest(kind=_KINDS[kind], page_size=_PAGE, page_token=token)
-            page: control_pb2.ListResponse = await self._control("List", request, _BULK_SECONDS)
+            page: control_pb2.ListResponse = await self._control("List", request)
             for resource in page.resources:
                 found.update(_generation(resource))
             token = page.next_page_token
@@ -164,7 +166,7 @@ class ServerClient:
         """See Server."""
         request = cap_pb2.BatchGetSpendRequest(accounts=accounts)
         return await self._call(
-            lambda channel: CapServiceStub(channel).BatchGetSpend, request, _BULK_SECONDS
+            lambda channel: CapServiceStub(channel).BatchGetSpend, request, _SPENDS_SECONDS
         )
 
     async def keys(self, account: str) -> Sequence[ServerKey]:

@@ -30,6 +30,9 @@ class Reconciler:
     def resource_seen(self, key: Key) -> None:
         """Called for every event of one of our resources, after the view has it."""
         self._world.resources.add(key)
+        if self._world.health.said is not None:
+            # Nobody knows when its turn comes; its status must not speak of an older generation.
+            self._world.statuses.add(key)
 
     def namespace_seen(self, name: str) -> None:
         """Called for every event of a namespace, after the view has it."""
@@ -40,6 +43,7 @@ class Reconciler:
         async with asyncio.TaskGroup() as group:
             for loop in (self._resources, self._keys, self._statuses, self._spends):
                 group.create_task(loop.run())
+            group.create_task(self._spends.run_health())
 
     def _recovered(self, was_said: bool) -> None:
         """Does at once what waited for the server, and takes back what was said of its silence."""

@@ -23,6 +23,7 @@ _log = structlog.get_logger()
 _BATCH: Final = 1000
 # While the server is silent this loop is what notices that it is back.
 _PROBE_SECONDS: Final = 1.0
+_SAY_SECONDS: Final = 0.5
 
 
 class SpendLoop:
@@ -38,13 +39,20 @@ class SpendLoop:
             try:
                 await self.read()
             except ServerUnreachable:
-                self._say_silence()
+                pass  # noted where it was called; `run_health` says it
             except ServerRefused as error:
                 _log.error("spend_refused", error=str(error))
             if self._time() >= resync_at:
                 resync_at = self._time() + self._world.pace.resync_seconds
                 self.send_everything_again()
             await asyncio.sleep(self._pause_seconds())
+
+    async def run_health(self) -> None:
+        """Says a silence of the server once it is long enough, until it is cancelled."""
+        while True:
+            await asyncio.sleep(_SAY_SECONDS)
+            if self._world.health.is_to_be_said():
+                self._world.statuses.add_all(item.key for item in self._world.view.all())
 
     async def read(self) -> None:
         """Reads everything once.
@@ -118,10 +126,6 @@ class SpendLoop:
         _log.warning("server_lost_resource", kind=key.kind, key=key.server_name)
         known.acknowledged = None
         self._world.resources.add(key)
-
-    def _say_silence(self) -> None:
-        if self._world.health.is_to_be_said():
-            self._world.statuses.add_all(item.key for item in self._world.view.all())
 
     def _pause_seconds(self) -> float:
         pause = self._world.pace.spend_seconds
