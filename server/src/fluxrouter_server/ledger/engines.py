@@ -11,12 +11,13 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any, Final, TypeVar
 
+import psycopg
 from sqlalchemy import Engine, create_engine, event
 from sqlalchemy.engine import URL, make_url
 from sqlalchemy.exc import ArgumentError, DBAPIError, InterfaceError, OperationalError
 
 from fluxrouter_server.ledger.schema import migrate
-from fluxrouter_server.services.ports.ledger import LedgerRefused, LedgerUnavailable
+from fluxrouter_server.services.ports.ledger import LedgerError, LedgerRefused, LedgerUnavailable
 
 __all__ = ["SqlThreads", "open_engine", "read_ledger_url", "sqlite_url"]
 
@@ -96,12 +97,8 @@ class SqlThreads:
         loop = asyncio.get_running_loop()
         try:
             return await loop.run_in_executor(self._executor, work, *args)
-        except (OperationalError, InterfaceError) as error:
-            raise LedgerUnavailable(f"the ledger's database: {_first_line(error)}") from error
-        except DBAPIError as error:
-            if error.connection_invalidated:
-                raise LedgerUnavailable(f"the ledger's database: {_first_line(error)}") from error
-            raise LedgerRefused(f"the ledger's database: {_first_line(error)}") from error
+        except (DBAPIError, psycopg.Error) as error:
+            raise _named(error) from error
 
     def close(self) -> None:
         """Wait for what runs, and end the threads."""
@@ -115,5 +112,13 @@ def _prepare_sqlite(connection: Any, _record: object) -> None:  # noqa: ANN401 -
         connection.execute(f"PRAGMA {pragma}")
 
 
-def _first_line(error: DBAPIError) -> str:
-    return str(error.orig).partition("\n")[0]
+def _named(error: DBAPIError | psycopg.Error) -> LedgerError:
+    """Our error for one of the driver's, which comes bare where the driver is used directly."""
+    cause = error.orig if isinstance(error, DBAPIError) else error
+    message = f"the ledger's database: {str(cause).partition(chr(10))[0]}"
+    is_away = isinstance(error, OperationalError | InterfaceError) or isinstance(
+        cause, psycopg.OperationalError | psycopg.InterfaceError
+    )
+    if is_away or (isinstance(error, DBAPIError) and error.connection_invalidated):
+        return LedgerUnavailable(message)
+    return LedgerRefused(message)

@@ -129,16 +129,17 @@ usage: Final = Table(
     "ledger_usage",
     METADATA,
     Column("uid", Text, primary_key=True),
-    Column("bucket_us", BigInteger, primary_key=True),  # begin of a quarter of an hour
+    Column("grain", SmallInteger, primary_key=True, autoincrement=False),  # see rollups.Grain
+    Column("bucket_us", BigInteger, primary_key=True),  # begin of the quarter or day
     Column("period_start_us", BigInteger, primary_key=True),
-    Column("dimensions", LargeBinary, primary_key=True),  # digest of the four texts below
+    Column("dimensions", LargeBinary, primary_key=True),  # digest of the texts below
     _text("model"),
     _text("lane"),
     _text("key_name"),
     _text("labels"),
     _number("requests"),
     *(_number(name) for name in SUMS),
-    Index("ix_ledger_usage_period", "uid", "period_start_us"),
+    Index("ix_ledger_usage_period", "uid", "grain", "period_start_us"),
 )
 
 accounts: Final = Table(

@@ -29,7 +29,7 @@ from fluxrouter_server.ledger.rollups import add_usage
 from fluxrouter_server.ledger.rows import Row, control_row, entry_row
 from fluxrouter_server.ledger.tables import accounts, controls, entries, rejects, shards
 
-__all__ = ["append_entries"]
+__all__ = ["append_entries", "copy_rows"]
 
 _log = structlog.get_logger(__name__)
 
@@ -155,7 +155,14 @@ def _insert_all(connection: Connection, rows: list[Row]) -> None:
     if connection.dialect.name != "postgresql":
         connection.execute(insert(entries), rows)
         return
-    # COPY takes a row in half the time of an INSERT, server and client together.
+    copy_rows(connection, rows)
+
+
+def copy_rows(connection: Connection, rows: Iterable[Row]) -> None:
+    """Load rows into PostgreSQL by COPY, and nothing else: no sums, no account's latest entry.
+
+    It takes a row in half the time of an INSERT, server and client together.
+    """
     driver: psycopg.Connection[object] = connection.connection.driver_connection  # type: ignore[assignment]
     with driver.cursor() as cursor, cursor.copy(_COPY) as copy:
         for row in rows:

@@ -105,6 +105,7 @@ def _create_usage() -> None:
     op.create_table(
         "ledger_usage",
         *_texts("uid"),
+        sa.Column("grain", sa.SmallInteger, nullable=False, autoincrement=False),
         *_numbers("bucket_us", "period_start_us"),
         sa.Column("dimensions", sa.LargeBinary, nullable=False),
         *_texts("model", "lane", "key_name", "labels"),
@@ -113,10 +114,15 @@ def _create_usage() -> None:
         *_numbers("absorbed_nano_usd", "included_nano_usd", "metered_nano_usd"),
         *_numbers("credit_nano_usd"),
         sa.PrimaryKeyConstraint(
-            "uid", "bucket_us", "period_start_us", "dimensions", name="pk_ledger_usage"
+            "uid",
+            "grain",
+            "bucket_us",
+            "period_start_us",
+            "dimensions",
+            name="pk_ledger_usage",
         ),
     )
-    op.create_index("ix_ledger_usage_period", "ledger_usage", ["uid", "period_start_us"])
+    op.create_index("ix_ledger_usage_period", "ledger_usage", ["uid", "grain", "period_start_us"])
 
 
 def _texts(*names: str) -> list[sa.Column[str]]:
