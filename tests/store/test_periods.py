@@ -214,3 +214,11 @@ def test_a_sweep_that_ends_a_hold_and_closes_its_period_leaves_no_counter(world:
     world.sweep()
     assert world.entries("period-close")[0]["sa"] == hold.held_nano_usd
     assert {name for name in world.fields() if ":1:" in name or name.endswith(":1")} == set()
+
+
+def test_a_period_in_which_all_was_denied_is_closed_as_well(world: HoldWorld) -> None:
+    world.put_plan(free_plan(cap_nano_usd=0))
+    world.deny()
+    world.now_us = opened(world).end_us + 2 * HOUR_US
+    world.sweep()
+    assert [entry["sa"] for entry in world.entries("period-close")] == [0]

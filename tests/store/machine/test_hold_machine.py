@@ -4,7 +4,7 @@ After each step the invariants are read off the store's state and every counter 
 model's. `--hypothesis-profile=thorough` runs many more and longer examples.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import count
 
 import pytest
@@ -31,7 +31,15 @@ from fluxrouter_server.services.ports.holds import AdmitCommand, Admitted, Exten
 from fluxrouter_server.store.key_validity import key_fields
 from fluxrouter_server.store.keys import key_field
 from fluxrouter_testing.blocking_store import finish
-from fluxrouter_testing.hold_changes import KEY_NAME, KEYS, Change, KeyChanged, changes
+from fluxrouter_testing.hold_changes import (
+    KEY_NAME,
+    KEYS,
+    Change,
+    KeyChanged,
+    PlanEdited,
+    changes,
+    plan_edits,
+)
 from fluxrouter_testing.hold_documents import HOUR_US, SECOND_US, candidate
 from fluxrouter_testing.hold_invariants import HoldInvariants
 from fluxrouter_testing.hold_model import HoldModel
@@ -111,12 +119,13 @@ class HoldMachine(RuleBasedStateMachine):
 
     server: ThrowawayValkey
 
-    @initialize()
-    def begin(self) -> None:
+    @initialize(plan=plan_edits)
+    def begin(self, plan: PlanEdited) -> None:
         self.world = HoldWorld(self.server)
         self.model = HoldModel(self.world.timing)
         self.watch = HoldInvariants(self.world, self.model)
         KeyChanged(KeyState.ACTIVE).apply(self.world)
+        replace(plan, name="free").apply(self.world)
         self.snapshots: list[Limits] = [self.world.limits]
         self.holds: list[ModelHold] = []
         self.numbers = count()
@@ -158,19 +167,22 @@ class HoldMachine(RuleBasedStateMachine):
 
     # Requests.
 
-    # Twice, because everything else needs holds.
-    @rule(labels=labels, offers=offers)
-    def another_request_is_routed(
-        self, labels: dict[str, str], offers: tuple[Candidate, ...]
-    ) -> None:
-        self.a_new_request_is_routed(labels, offers)
-
     @rule(labels=labels, offers=offers)
     def a_new_request_is_routed(
         self, labels: dict[str, str], offers: tuple[Candidate, ...]
     ) -> None:
         request = f"n{next(self.numbers)}"
         self.route(self.world.command(request, labels=labels, candidates=offers))
+
+    @rule(labels=labels, offers=offers)
+    def a_new_request_comes_with_a_key(
+        self, labels: dict[str, str], offers: tuple[Candidate, ...]
+    ) -> None:
+        request = f"k{next(self.numbers)}"
+        command = self.world.command(
+            request, labels=labels, candidates=offers, key_hash=KEYS[0], key_name=KEY_NAME
+        )
+        self.route(command)
 
     @rule(ask=asks)
     def a_request_is_routed_that_may_be_known(self, ask: Ask) -> None:

@@ -11,7 +11,7 @@ from fluxrouter_server.domain.plans import HoldRules, OnExpiry, Overage
 from fluxrouter_testing.hold_documents import DOLLAR, SECOND_US, free_plan
 from fluxrouter_testing.store_world import StoreWorld
 
-__all__ = ["KEYS", "KEY_NAME", "Change", "KeyChanged", "changes"]
+__all__ = ["KEYS", "KEY_NAME", "Change", "KeyChanged", "PlanEdited", "changes", "plan_edits"]
 
 KEYS: Final = (KeyHash("ab" * 32), KeyHash("cd" * 32))
 """The key's secrets: the first one, and the one that a rotation brings."""
@@ -128,15 +128,17 @@ Change: TypeAlias = PlanEdited | PlanChosen | Moved | BudgetSet | Suspended | Ke
 
 _names = st.sampled_from(["free", "free", "payg"])
 
+plan_edits: Final = st.builds(
+    PlanEdited,
+    name=_names,
+    # A request needs some five million at most: a few of them, one, or next to none.
+    cap=st.sampled_from([12_000_000, 12_000_000, 25_000_000, 4_000_000, 0, DOLLAR]),
+    hourly=st.sampled_from([None, None, None, 8_000_000]),
+    on_expiry=st.sampled_from(OnExpiry),
+    credit=st.sampled_from([None, 0, 3_000_000]),
+)
 changes: Final[st.SearchStrategy[Change]] = st.one_of(
-    st.builds(
-        PlanEdited,
-        name=_names,
-        cap=st.sampled_from([0, 4_000_000, 12_000_000, DOLLAR]),
-        hourly=st.sampled_from([None, None, 8_000_000]),
-        on_expiry=st.sampled_from(OnExpiry),
-        credit=st.sampled_from([None, 0, 3_000_000]),
-    ),
+    plan_edits,
     st.builds(PlanChosen, name=_names),
     st.builds(Moved, day=st.sampled_from([1, 15, 31]), zone=st.sampled_from(["UTC", "Asia/Tokyo"])),
     st.builds(BudgetSet, cap=st.sampled_from([None, 0, 5_000_000, DOLLAR])),

@@ -41,6 +41,7 @@ local book = {
   tombs = {}, -- ended attempts by request key, as the current bucket has them or will have them
   buried = {}, -- request keys whose attempts are to be written: in order, and as a set
   entries = {}, -- packed ledger entries to append, in order
+  due = nil, -- when something beside a hold's expiry is due, for the sweep
   charged = 0, -- holds that end here by their expiry and are charged
   released = 0, -- the same, given back
 }

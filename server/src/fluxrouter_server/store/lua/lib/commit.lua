@@ -39,6 +39,10 @@ local function commit()
     end
   end
 
+  if book.due then
+    redis.call('ZADD', key.shard_due, 'LT', book.due, uid)
+  end
+
   for _, entry in ipairs(book.entries) do
     redis.call('XADD', key.ledger, '*', 'e', entry)
   end

@@ -30,6 +30,7 @@ function open.find_period(proposed_start, proposed_end)
   book.set('pid', number + 1)
   book.set('pstart', proposed_start)
   book.set('pend', proposed_end)
+  book.due = proposed_end + span.life + span.late -- then it may be closed
   return true
 end
 
