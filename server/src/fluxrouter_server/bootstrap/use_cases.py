@@ -116,16 +116,6 @@ def build_use_cases(
     )
 
 
-def _service_credentials(stores: Stores) -> ServiceCredentials:
-    return ServiceCredentials(store=stores.credentials, clock=stores.clock, random=token_bytes)
-
-
-def _sweeping(stores: Stores, telemetry: Telemetry) -> Sweeping:
-    return Sweeping(
-        sweeper=stores.sweeper, fan_outs=(stores.plans, stores.catalogs), telemetry=telemetry
-    )
-
-
 def _usage(
     stores: Stores, decisions: Decisions, payers: Payers, ledger: LedgerReader
 ) -> UsageService:
