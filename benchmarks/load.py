@@ -10,8 +10,9 @@ import json
 import os
 import sys
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import asdict, dataclass
+from typing import cast
 
 import grpc
 import uvloop
@@ -19,9 +20,12 @@ import uvloop
 from fluxrouter.v1 import metering_pb2, router_pb2
 
 _ROUTE = "/fluxrouter.v1.RouterService/Route"
+_ROUTE_BATCH = "/fluxrouter.v1.RouterService/RouteBatch"
+_ROUTE_STREAM = "/fluxrouter.v1.RouterService/RouteStream"
 _SETTLE = "/fluxrouter.v1.MeteringService/Settle"
 
-Call = Callable[[], Awaitable[bool]]
+#: Returns how many decisions it brought; 0 is a refusal.
+Call = Callable[[], Awaitable[int]]
 
 
 @dataclass(frozen=True)
@@ -29,11 +33,12 @@ class Order:
     """What to do.
 
     Attributes:
-        kind: `echo`, `route` or `route-settle`.
+        kind: `echo`, `route`, `route-settle`, `batch` or `stream` (of Route).
         target: `host:port`.
         accounts: names of the accounts to route for, in turn; of `echo`, ignored.
         connections: how many channels, each with a connection of its own.
         streams: how many calls run at the same time, over all connections.
+        batch: how many requests a message of `batch` and `stream` has.
         seconds: for how long.
         echo_method: the method to call for `echo`.
     """
@@ -45,6 +50,7 @@ class Order:
     streams: int
     seconds: float
     echo_method: str = ""
+    batch: int = 50
 
 
 @dataclass(frozen=True)
@@ -91,29 +97,61 @@ class _Callers:
         self._settle: grpc.aio.UnaryUnaryMultiCallable[bytes, bytes] = self.channel.unary_unary(
             _SETTLE
         )
+        self._batch: grpc.aio.UnaryUnaryMultiCallable[bytes, bytes] = self.channel.unary_unary(
+            _ROUTE_BATCH
+        )
+        self._stream: grpc.aio.StreamStreamMultiCallable[bytes, bytes] = self.channel.stream_stream(
+            _ROUTE_STREAM
+        )
+        self._streams: dict[object, grpc.aio.StreamStreamCall[bytes, bytes]] = {}
         self.call: Call = {
             "echo": self.echo,
             "route": self.route,
             "route-settle": self.route_settle,
+            "batch": self.batch,
+            "stream": self.stream,
         }[order.kind]
 
     def _request(self) -> bytes:
+        return self._next().SerializeToString()
+
+    def _requests(
+        self, message: router_pb2.RouteBatchRequest | router_pb2.RouteStreamRequest
+    ) -> bytes:
+        message.requests.extend(self._next() for _ in range(self._order.batch))
+        return message.SerializeToString()
+
+    def _next(self) -> router_pb2.RouteRequest:
         number = next(self._numbers)
         accounts = self._order.accounts
-        return request(accounts[number % len(accounts)], number).SerializeToString()
+        return request(accounts[number % len(accounts)], number)
 
-    async def echo(self) -> bool:
+    async def echo(self) -> int:
         await self._echo(self._request())
-        return True
+        return 1
 
-    async def route(self) -> bool:
+    async def route(self) -> int:
         try:
             await self._route(self._request())
         except grpc.aio.AioRpcError as error:
             return _refused(error)
-        return True
+        return 1
 
-    async def route_settle(self) -> bool:
+    async def batch(self) -> int:
+        answer = await self._batch(self._requests(router_pb2.RouteBatchRequest()))
+        return _admitted(router_pb2.RouteBatchResponse.FromString(answer).results)
+
+    async def stream(self) -> int:
+        """Sends a message and awaits its answer, on the stream of the worker that calls."""
+        task = asyncio.current_task()
+        call = self._streams.get(task)
+        if call is None:
+            call = self._streams[task] = self._stream()
+        await call.write(self._requests(router_pb2.RouteStreamRequest(batch_id=1)))
+        answer = cast("bytes", await call.read())
+        return _admitted(router_pb2.RouteStreamResponse.FromString(answer).results)
+
+    async def route_settle(self) -> int:
         try:
             answer = router_pb2.RouteResponse.FromString(await self._route(self._request()))
         except grpc.aio.AioRpcError as error:
@@ -127,21 +165,28 @@ class _Callers:
         return True
 
 
-def _refused(error: grpc.aio.AioRpcError) -> bool:
-    """A denial is an answer; anything else would make the figures meaningless."""
-    if error.code() is grpc.StatusCode.RESOURCE_EXHAUSTED:
-        return False
+def _refused(error: grpc.aio.AioRpcError) -> int:
+    """Denials, and decisions that a busy machine did not have in time, are no decisions."""
+    if error.code() in {grpc.StatusCode.RESOURCE_EXHAUSTED, grpc.StatusCode.UNAVAILABLE}:
+        return 0
     raise error
 
 
-async def _worker(call: Call, until: float, latencies: list[float]) -> int:
-    refused = 0
+def _admitted(results: Sequence[router_pb2.RouteResult]) -> int:
+    """Counts admissions."""
+    return sum(result.HasField("response") for result in results)
+
+
+async def _worker(call: Call, until: float, latencies: list[float]) -> tuple[int, int]:
+    """Calls until then; returns how many decisions it had, and how many refusals."""
+    decided = refused = 0
     while (start := time.perf_counter()) < until:
-        if await call():
+        if count := await call():
             latencies.append(time.perf_counter() - start)
+            decided += count
         else:
             refused += 1
-    return refused
+    return decided, refused
 
 
 async def run(order: Order) -> Outcome:
@@ -164,8 +209,8 @@ async def run(order: Order) -> Outcome:
         await caller.channel.close()
     ordered = sorted(latencies) or [0.0]
     return Outcome(
-        calls=len(latencies),
-        refused=sum(worker.result() for worker in workers),
+        calls=sum(worker.result()[0] for worker in workers),
+        refused=sum(worker.result()[1] for worker in workers),
         seconds=seconds,
         p50_ms=round(ordered[len(ordered) // 2] * 1e3, 3),
         p99_ms=round(ordered[len(ordered) * 99 // 100] * 1e3, 3),

@@ -43,6 +43,8 @@ def main() -> int:
         "route_grpc_store_cpu_us": by_name["route (grpc)"].store_cpu_us,
         "route_fast_cpu_us": by_name["route (envoy)"].server_cpu_us,
         "route_fast_store_cpu_us": by_name["route (envoy)"].store_cpu_us,
+        "batch_cpu_us": by_name["batch (envoy)"].server_cpu_us,
+        "batch_store_cpu_us": by_name["batch (envoy)"].store_cpu_us,
         "overspend_nano_usd": max(race.overspend_nano_usd for race in races),
     }
     print("\n" + json.dumps(summary))

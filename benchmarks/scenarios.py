@@ -18,6 +18,8 @@ from fluxrouter.v1 import router_pb2
 from fluxrouter_testing.fleet import Fleet, Server, running_fleet
 
 TRANSPORTS = ("grpc", "envoy")
+_KINDS = ("route", "route-settle", "batch", "stream")
+_BATCH_STREAMS = 4  # two hundred decisions under way
 _STREAMS = 64
 _CONNECTIONS = 8
 
@@ -69,7 +71,7 @@ def _decisions(fleet: Fleet) -> dict[str, _Scenario]:
     found = {}
     for transport, server in zip(TRANSPORTS, fleet.servers, strict=True):
         pids = with_children(server.child.pid)
-        for kind in ("route", "route-settle"):
+        for kind in _KINDS:
             found[f"{kind} ({transport})"] = _Scenario(kind, server.address, pids, fleet.store.pid)
     return found
 
@@ -79,8 +81,8 @@ def _measure(name: str, scenario: _Scenario, accounts: list[str], seconds: float
         kind=scenario.kind,
         target=scenario.target,
         accounts=accounts,
-        connections=_CONNECTIONS,
-        streams=_STREAMS,
+        connections=_BATCH_STREAMS if scenario.kind in {"batch", "stream"} else _CONNECTIONS,
+        streams=_BATCH_STREAMS if scenario.kind in {"batch", "stream"} else _STREAMS,
         seconds=seconds,
         echo_method=echo_server.METHOD,
     )
