@@ -1,5 +1,5 @@
 """Puts a server together and runs it: the only place that knows all the others."""
 
-from fluxrouter_server.bootstrap.serving import Listening, serve
+from fluxrouter_server.bootstrap.serving import EdgeUrls, Listening, serve
 
-__all__ = ["Listening", "serve"]
+__all__ = ["EdgeUrls", "Listening", "serve"]

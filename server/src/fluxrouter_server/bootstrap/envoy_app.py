@@ -6,16 +6,26 @@ started Envoy wrote for its workers; its name is in the environment.
 
 import os
 from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
 
 from fluxrouter_server.api.methods import HOT_SERVICES, method_table
 from fluxrouter_server.bootstrap.core import Core, open_core
+from fluxrouter_server.bootstrap.edge import open_edge
 from fluxrouter_server.bootstrap.garbage import spare_the_collector
 from fluxrouter_server.bootstrap.use_cases import build_apis
 from fluxrouter_server.bootstrap.worker_orders import ORDERS_VARIABLE, read_orders
+from fluxrouter_server.edge.app import EDGE_PREFIXES, EdgeApp
+from fluxrouter_server.edge.envoy_calls import EnvoyCalls
 from fluxrouter_server.telemetry.logs import set_up_logs
-from fluxrouter_server.transport.asgi_app import AsgiApp, Endpoints, call_endpoints
+from fluxrouter_server.transport.asgi_app import (
+    ELSEWHERE,
+    AsgiApp,
+    Endpoints,
+    call_endpoints,
+    unknown_method,
+)
+from fluxrouter_server.transport.asgi_types import Endpoint, Receive, Scope, Send
 from fluxrouter_server.transport.envoy_link import worker_link
 
 __all__ = ["app"]
@@ -33,9 +43,23 @@ async def _opened() -> AsyncIterator[Endpoints]:
             core.pipeline,
             max_message_bytes=settings.max_message_bytes,
         )
-        async with worker_link(orders.link_socket, _answers(core)):
+        async with AsyncExitStack() as stack:
+            if settings.edge:
+                edge = await stack.enter_async_context(
+                    open_edge(core, EnvoyCalls(), simulator_url=orders.simulator_url)
+                )
+                endpoints[ELSEWHERE] = _edge_or_unknown(edge)
+            await stack.enter_async_context(worker_link(orders.link_socket, _answers(core)))
             spare_the_collector()
             yield endpoints
+
+
+def _edge_or_unknown(edge: EdgeApp) -> Endpoint:
+    async def serve(scope: Scope, receive: Receive, send: Send) -> None:
+        is_edge = scope["path"].startswith(EDGE_PREFIXES)
+        await (edge if is_edge else unknown_method)(scope, receive, send)
+
+    return serve
 
 
 def _answers(core: Core) -> dict[str, Callable[[], bytes]]:

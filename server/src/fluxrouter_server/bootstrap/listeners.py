@@ -40,6 +40,7 @@ class Ports:
 
     grpc: Address
     metrics: Address
+    simulator_url: str = ""
 
 
 @asynccontextmanager
@@ -82,7 +83,11 @@ async def open_ports(settings: Settings, core: Core, chosen: Chosen) -> AsyncIte
         metrics_port = await _start_http(http, settings.metrics_listen)
         stack.push_async_callback(http.stop)
         try:
-            yield Ports(address, replace(settings.metrics_listen, port=metrics_port))
+            yield Ports(
+                address,
+                replace(settings.metrics_listen, port=metrics_port),
+                front.simulator_url if front else "",
+            )
         finally:
             await _drain(server, front, settings, core.drain)
 

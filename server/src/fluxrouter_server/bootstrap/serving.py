@@ -4,7 +4,7 @@ import asyncio
 import json
 import os
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import AsyncExitStack, contextmanager
 from dataclasses import dataclass
 
 import structlog
@@ -12,18 +12,33 @@ import structlog
 from fluxrouter_server.bootstrap.core import open_core
 from fluxrouter_server.bootstrap.examples import apply_examples, example_key
 from fluxrouter_server.bootstrap.garbage import spare_the_collector
-from fluxrouter_server.bootstrap.listeners import open_ports
+from fluxrouter_server.bootstrap.listeners import Ports, open_ports
 from fluxrouter_server.bootstrap.private_files import write_private
 from fluxrouter_server.bootstrap.signals import StopSignals
 from fluxrouter_server.bootstrap.stores import Stores, keep_running
 from fluxrouter_server.bootstrap.use_cases import UseCases
 from fluxrouter_server.settings import Settings
-from fluxrouter_server.transport.choice import TransportKind, choose_transport
+from fluxrouter_server.transport.choice import Chosen, TransportKind, choose_transport
 from fluxrouter_server.transport.drain import Drain
 
-__all__ = ["Listening", "serve"]
+__all__ = ["EdgeUrls", "Listening", "serve"]
 
 _log = structlog.get_logger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class EdgeUrls:
+    """Where clients find the HTTP edge.
+
+    Attributes:
+        openai: Base URL for OpenAI's clients.
+        anthropic: Base URL for Anthropic's.
+        simulator: Where the upstream simulator tells what it did; empty where there is none.
+    """
+
+    openai: str
+    anthropic: str
+    simulator: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,6 +52,7 @@ class Listening:
         is_local: Whether calls from this machine need no credential.
         transport: How calls arrive.
         problem: Why no decision can be had yet; None where it can.
+        edge: Where the HTTP edge is; a sentence on why it is not; None where nobody asked for it.
     """
 
     grpc: str
@@ -45,6 +61,7 @@ class Listening:
     is_local: bool
     transport: TransportKind
     problem: str | None
+    edge: "EdgeUrls | str | None" = None
 
 
 async def serve(settings: Settings, *, announce: Callable[[Listening], None]) -> None:
@@ -75,24 +92,41 @@ async def serve(settings: Settings, *, announce: Callable[[Listening], None]) ->
 async def _run(
     settings: Settings, announce: Callable[[Listening], None], signals: StopSignals
 ) -> None:
-    chosen = choose_transport(settings.transport, on_unix_socket=bool(settings.listen.path))
+    asked = settings.transport
+    if settings.edge and asked is TransportKind.GRPC:
+        asked = TransportKind.AUTO
+    chosen = choose_transport(asked, on_unix_socket=bool(settings.listen.path))
     _log.info("transport_chosen", transport=chosen.kind, reason=chosen.why)
-    async with (
-        open_core(settings, sweeps=True) as core,
-        open_ports(settings, core, chosen) as ports,
-    ):
+    async with AsyncExitStack() as stack:
+        core = await stack.enter_async_context(open_core(settings, sweeps=True))
+        api_key = await _examples(
+            settings, core.use_cases
+        )  # first, so that workers begin with them
+        ports = await stack.enter_async_context(open_ports(settings, core, chosen))
         listening = Listening(
             grpc=str(ports.grpc),
             metrics=str(ports.metrics),
-            api_key=await _examples(settings, core.use_cases),
+            api_key=api_key,
             is_local=core.is_local,
             transport=chosen.kind,
             problem=core.stores.problem(),
+            edge=_edge(settings, chosen, ports),
         )
         signals.on_first = core.drain.begin
         spare_the_collector()
         with _told(settings, listening, announce):
             await _until_end(core.drain, core.stores)
+
+
+def _edge(settings: Settings, chosen: Chosen, ports: Ports) -> EdgeUrls | str | None:
+    if not settings.edge:
+        return None
+    if chosen.programs is None:
+        _log.error("edge_unavailable", reason=chosen.why)
+        return f"The HTTP edge needs Envoy. {chosen.why}; gRPC is served all the same"
+    scheme = "http" if settings.tls_cert is None else "https"
+    url = f"{scheme}://{ports.grpc}"
+    return EdgeUrls(f"{url}/v1", f"{url}/anthropic", ports.simulator_url)
 
 
 async def _examples(settings: Settings, use_cases: UseCases) -> str | None:
@@ -134,6 +168,11 @@ def _ready_text(listening: Listening) -> str:
     }
     if listening.api_key is not None:
         facts["api_key"] = listening.api_key
+    if isinstance(listening.edge, EdgeUrls):
+        facts["base_url"] = listening.edge.openai
+        facts["anthropic_base_url"] = listening.edge.anthropic
+        if listening.edge.simulator:
+            facts["upstream_simulator"] = listening.edge.simulator
     return json.dumps(facts) + "\n"
 
 

@@ -24,10 +24,13 @@ class WorkerOrders:
     Attributes:
         settings: The server's, with the store's address where it is embedded.
         link_socket: Where the worker answers the process that started it.
+        simulator_url: Where the HTTP edge calls for models whose upstream is not described; empty:
+            nowhere.
     """
 
     settings: Settings
     link_socket: Path
+    simulator_url: str = ""
 
 
 def write_orders(path: Path, orders: WorkerOrders) -> None:

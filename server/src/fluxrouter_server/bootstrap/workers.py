@@ -11,7 +11,10 @@ from typing import Final
 from fluxrouter_server.api.methods import HOT_SERVICES
 from fluxrouter_server.bootstrap.envoy_certificates import envoy_certificates
 from fluxrouter_server.bootstrap.stores import Stores
+from fluxrouter_server.bootstrap.upstream_clusters import upstream_clusters
 from fluxrouter_server.bootstrap.worker_orders import ORDERS_VARIABLE, WorkerOrders, write_orders
+from fluxrouter_server.edge.app import EDGE_PREFIXES
+from fluxrouter_server.edge.simulator.server import simulator
 from fluxrouter_server.settings import Address, Settings
 from fluxrouter_server.transport.envoy_config import EnvoyPlan
 from fluxrouter_server.transport.envoy_programs import EnvoyPrograms
@@ -31,10 +34,12 @@ class Front:
     Attributes:
         address: Where they listen.
         supervisor: Keeps them running.
+        simulator_url: Where the upstream simulator listens; empty where there is none.
     """
 
     address: Address
     supervisor: Supervisor
+    simulator_url: str = ""
 
 
 @contextmanager
@@ -78,16 +83,27 @@ async def open_front(
         certificate, client_ca = await stack.enter_async_context(
             envoy_certificates(settings, directory)
         )
+        simulator_url, clusters = "", None
+        if settings.edge:
+            if settings.examples:
+                simulator_url, _ = await stack.enter_async_context(simulator())
+            clusters = await stack.enter_async_context(
+                upstream_clusters(stores.quick.catalogs, directory, simulator_url=simulator_url)
+            )
         plan = EnvoyPlan(
             host=port.host,
             port=port.port,
-            hot_prefixes=[f"/{service}/" for service in HOT_SERVICES],
+            hot_prefixes=[
+                *(f"/{service}/" for service in HOT_SERVICES),
+                *(EDGE_PREFIXES if settings.edge else ()),
+            ],
             module=programs.module,
             app=_APP,
             rest_socket=rest_socket,
             admin_socket=directory,  # each worker has its own
             certificate_file=certificate,
             client_ca_file=client_ca,
+            clusters_file=clusters,
         )
         orders = replace(
             settings,
@@ -97,18 +113,29 @@ async def open_front(
             ready_file=None,
         )
         workers = [
-            _worker(programs, plan, WorkerFiles(directory, number), orders)
+            _worker(
+                programs,
+                plan,
+                WorkerFiles(directory, number),
+                settings=orders,
+                simulator_url=simulator_url,
+            )
             for number in range(settings.workers)
         ]
         supervisor = await stack.enter_async_context(supervised(workers))
-        yield Front(replace(listen, port=port.port), supervisor)
+        yield Front(replace(listen, port=port.port), supervisor, simulator_url)
 
 
 def _worker(
-    programs: EnvoyPrograms, plan: EnvoyPlan, files: WorkerFiles, settings: Settings
+    programs: EnvoyPrograms,
+    plan: EnvoyPlan,
+    files: WorkerFiles,
+    *,
+    settings: Settings,
+    simulator_url: str,
 ) -> EnvoyWorker:
     orders = files.directory / f"orders-{files.number}"
-    write_orders(orders, WorkerOrders(settings, files.link_socket))
+    write_orders(orders, WorkerOrders(settings, files.link_socket, simulator_url))
     return EnvoyWorker(
         programs,
         replace(plan, admin_socket=files.admin_socket),

@@ -70,6 +70,11 @@ def _announce(settings: Settings, listening: bootstrap.Listening) -> None:
     click.echo(
         f"FluxRouter serves gRPC on {listening.grpc}, metrics on {listening.metrics}/metrics"
     )
+    if isinstance(listening.edge, bootstrap.EdgeUrls):
+        click.echo(f"Base URL for OpenAI's clients: {listening.edge.openai}")
+        click.echo(f"Base URL for Anthropic's clients: {listening.edge.anthropic}")
+    elif listening.edge is not None:
+        click.echo(listening.edge, err=True)
     if listening.problem is not None:
         click.echo(f"It is not ready: {listening.problem}", err=True)
     if listening.is_local:
@@ -83,7 +88,7 @@ def _announce(settings: Settings, listening: bootstrap.Listening) -> None:
     click.echo(
         f"""
 Try it from another terminal:
-
+{_curl(listening)}
   {server} get plans
   {server} spend free-demo
   {server} --credential {listening.api_key} \\
@@ -92,3 +97,19 @@ Try it from another terminal:
 
 Ctrl-C ends it."""
     )
+
+
+def _curl(listening: bootstrap.Listening) -> str:
+    """Returns a request to the HTTP edge as people paste it, with lines around it."""
+    if not isinstance(listening.edge, bootstrap.EdgeUrls):
+        return ""
+    simulated = (
+        "\n  (no provider is configured: an upstream simulator of FluxRouter's own answers)\n"
+        if listening.edge.simulator
+        else ""
+    )
+    return f"""
+  curl {listening.edge.openai}/chat/completions -i \\
+      -H 'authorization: Bearer {listening.api_key}' -H 'content-type: application/json' \\
+      -d '{{"model": "flux-auto", "messages": [{{"role": "user", "content": "Hello"}}]}}'
+{simulated}"""

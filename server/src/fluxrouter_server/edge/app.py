@@ -9,7 +9,7 @@ from typing import Final, Protocol
 
 import structlog
 
-from fluxrouter_server.domain.denials import Denial
+from fluxrouter_server.domain.denials import Denial, Reason
 from fluxrouter_server.edge.admitting import STORE_UNAVAILABLE
 from fluxrouter_server.edge.answer_headers import JSON, refusal_headers
 from fluxrouter_server.edge.asgi_types import Receive, Scope, Send
@@ -59,7 +59,8 @@ _ENDPOINTS: Final[Mapping[str, Dialect]] = {
 _KEY_MISSING: Final = Refusal(
     401,
     "api_key_invalid",
-    "send an API key of this service as `authorization: Bearer …` or `x-api-key`",
+    "the request carries no API key of this service; send one as `authorization: Bearer …` or as "
+    "`x-api-key`",
     should_retry=False,
 )
 
@@ -132,9 +133,10 @@ class EdgeApp:
             return Refusal(405, "method_not_allowed", told, should_retry=False)
         secret = secret_of(headers)
         caller = await self._authenticate(secret)
-        if isinstance(caller, Denial):
+        if isinstance(caller, Denial) and caller.reason is not Reason.CREDENTIAL_INVALID:
             return refusal_of(caller)
-        if caller.key is None or secret is None:
+        # Others may call, too, by gRPC; what is asked for here, an account's key pays for.
+        if isinstance(caller, Denial) or caller.key is None or secret is None:
             return _KEY_MISSING
         account = AccountRef(api_key=secret)
         if dialect is None:

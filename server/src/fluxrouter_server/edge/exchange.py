@@ -71,7 +71,8 @@ class Exchange:
             output_bytes=dialect.output_bytes(answer.value),
         )
         receipt = await self._endings.settle(hold, usage)
-        headers = [JSON, *answer_headers(hold, incoming.asked.model, receipt)]
+        size = (b"content-length", str(len(answer.data)).encode("ascii"))
+        headers = [JSON, size, *answer_headers(hold, incoming.asked.model, receipt)]
         await _send_unless_gone(send, _start(200, headers), _body(answer.data, more=False))
 
     async def _stream(self, incoming: Incoming, hold: Hold, stream: OpenStream, send: Send) -> None:

@@ -31,6 +31,7 @@ class Settings:
     listen: Address
     transport: TransportKind
     workers: int
+    edge: bool
     metrics_listen: Address
     data_dir: Path
     store: StoreAddress | None
@@ -94,7 +95,7 @@ def _require_consistent(settings: Settings) -> None:
             "--simulated-clock: is for demonstrations and tests, and refused on an address that "
             f"others can reach; leave it out, or listen on 127.0.0.1 instead of {settings.listen}"
         )
-    if settings.workers > 1 and settings.transport is TransportKind.GRPC:
+    if settings.workers > 1 and settings.transport is TransportKind.GRPC and not settings.edge:
         raise SettingsError("--workers: grpc.aio is one process; give --transport envoy, too")
     if settings.metrics_listen.path:
         raise SettingsError("--metrics-listen: must be host:port; scrapers know no unix sockets")

@@ -80,6 +80,15 @@ OPTIONS: Final = (
         "N",
     ),
     Option(
+        "edge",
+        read_switch,
+        "false",
+        "Serve the HTTP endpoints of OpenAI and Anthropic clients, too, and call the catalog's "
+        "upstreams. It runs inside of Envoy and implies `--transport auto`; where Envoy does not "
+        "run the server says so and serves gRPC alone.",
+        None,
+    ),
+    Option(
         "metrics_listen",
         read_address,
         "127.0.0.1:9464",

@@ -18,10 +18,12 @@ from fluxrouter_server.transport.asgi_types import Endpoint, Receive, Scope, Sen
 from fluxrouter_server.transport.asgi_unary import unary_endpoint
 from fluxrouter_server.transport.call_pipeline import CallPipeline
 
-__all__ = ["AsgiApp", "Endpoints", "call_endpoints"]
+__all__ = ["ELSEWHERE", "AsgiApp", "Endpoints", "call_endpoints", "unknown_method"]
 
 #: Endpoints by path.
 Endpoints: TypeAlias = Mapping[str, Endpoint]
+#: In place of a path: the endpoint of all others.
+ELSEWHERE: Final = ""
 
 #: As on grpc.aio: a message that is too large is read up to so many times the limit, because the
 #: pipeline's answer can then name the field.
@@ -42,7 +44,10 @@ class AsgiApp:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serves a call, or the whole life of the application."""
         if scope["type"] == "http":
-            await self._endpoints.get(scope["path"], _unknown)(scope, receive, send)
+            endpoint = self._endpoints.get(scope["path"])
+            if endpoint is None:
+                endpoint = self._endpoints.get(ELSEWHERE, unknown_method)
+            await endpoint(scope, receive, send)
         elif scope["type"] == "lifespan":
             await self._live(receive, send)
 
@@ -80,7 +85,8 @@ def call_endpoints(
     return endpoints
 
 
-async def _unknown(scope: Scope, _: Receive, send: Send) -> None:
+async def unknown_method(scope: Scope, _: Receive, send: Send) -> None:
+    """Answers a gRPC call of a method that there is not."""
     failure = Failure(Code.UNIMPLEMENTED, f"no method {scope['path']} is served here", b"")
     for event in failure_only(failure):
         await send(event)

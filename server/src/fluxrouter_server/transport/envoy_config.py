@@ -57,6 +57,7 @@ class EnvoyPlan:
         admin_socket: Unix socket of Envoy's own interface, by which it is drained and ended.
         certificate_file: Holds a `certificate_secret`; None serves plain text.
         client_ca_file: Holds a `client_ca_secret`; None does not ask for clients' certificates.
+        clusters_file: Holds the clusters of upstreams; None: no upstream is called.
     """
 
     host: str
@@ -68,11 +69,12 @@ class EnvoyPlan:
     admin_socket: Path
     certificate_file: Path | None = None
     client_ca_file: Path | None = None
+    clusters_file: Path | None = None
 
 
 def envoy_config(plan: EnvoyPlan) -> Config:
     """Returns the configuration; written as JSON it is what `envoy --config-path` takes."""
-    return {
+    config: Config = {
         "node": {"id": "fluxrouter", "cluster": "fluxrouter"},  # asked for where secrets are read
         "admin": {"address": {"pipe": {"path": str(plan.admin_socket), "mode": 0o600}}},
         "overload_manager": {
@@ -89,6 +91,9 @@ def envoy_config(plan: EnvoyPlan) -> Config:
         },
         "static_resources": {"listeners": [_listener(plan)], "clusters": [_rest_cluster(plan)]},
     }
+    if plan.clusters_file is not None:
+        config["dynamic_resources"] = {"cds_config": _file_source(plan.clusters_file)}
+    return config
 
 
 def certificate_secret(certificate: bytes, key: bytes) -> Config:
@@ -287,10 +292,9 @@ def _tls(certificate_file: Path, client_ca_file: Path | None) -> Config:
 
 def _secret_source(name: str, file: Path) -> Config:
     """Returns where Envoy reads a secret, and reads it again; a file holds one."""
-    return {
-        "name": name,
-        "sds_config": {
-            "path_config_source": {"path": str(file)},
-            "resource_api_version": "V3",
-        },
-    }
+    return {"name": name, "sds_config": _file_source(file)}
+
+
+def _file_source(file: Path) -> Config:
+    """Returns how Envoy reads a file, and reads it again whenever it is replaced."""
+    return {"path_config_source": {"path": str(file)}, "resource_api_version": "V3"}

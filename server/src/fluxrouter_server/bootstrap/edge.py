@@ -1,0 +1,69 @@
+"""Puts the HTTP edge over the core of the process that it runs in."""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from secrets import token_hex
+from time import monotonic
+from typing import Final
+
+from fluxrouter_server.bootstrap.core import Core
+from fluxrouter_server.bootstrap.upstream_clusters import CATALOG_SECONDS, upstream_secrets
+from fluxrouter_server.edge.admitting import Admitting
+from fluxrouter_server.edge.app import EdgeApp
+from fluxrouter_server.edge.attempts import Attempts
+from fluxrouter_server.edge.counting import Counting
+from fluxrouter_server.edge.directory import CatalogDirectory
+from fluxrouter_server.edge.endings import Endings
+from fluxrouter_server.edge.exchange import Exchange
+from fluxrouter_server.edge.keeping import Keeper
+from fluxrouter_server.edge.upstreams import Health, UpstreamCalls
+from fluxrouter_server.services.recurring import Recurring
+
+__all__ = ["open_edge"]
+
+#: How long settlements that the store has not taken are still repeated after the last request.
+_FINISH_SECONDS: Final = 5.0
+_REQUEST_ID_BYTES: Final = 16
+
+
+@asynccontextmanager
+async def open_edge(
+    core: Core, calls: UpstreamCalls, *, simulator_url: str
+) -> AsyncIterator[EdgeApp]:
+    """Yields the edge; on leaving, finishes its settlements.
+
+    Args:
+        core: What decides.
+        calls: Calls upstreams.
+        simulator_url: Where models are answered whose upstream is not described; empty: nowhere.
+    """
+    use_cases, stores = core.use_cases, core.stores
+    directory = CatalogDirectory(upstream_secrets(), simulator_url)
+    health, endings = Health(monotonic), Endings(use_cases.metering)
+    attempts = Attempts(
+        admitting=Admitting(use_cases.routes, endings),
+        endings=endings,
+        keeper=Keeper(use_cases.metering, stores.clock.now_us),
+        calls=calls,
+        directory=directory,
+        health=health,
+    )
+
+    async def follow() -> None:
+        record = await stores.quick.catalogs.get_catalog()
+        directory.update(None if record is None else record.catalog)
+
+    following = Recurring("follow the catalog", follow, interval_seconds=CATALOG_SECONDS)
+    await following.run_once()
+    following.start()
+    try:
+        yield EdgeApp(
+            authenticator=use_cases.authenticator,
+            routes=use_cases.routes,
+            exchange=Exchange(attempts, endings),
+            counting=Counting(use_cases.caps, calls=calls, directory=directory, health=health),
+            random=lambda: token_hex(_REQUEST_ID_BYTES),
+        )
+    finally:
+        await following.stop()
+        await endings.finish(_FINISH_SECONDS)
