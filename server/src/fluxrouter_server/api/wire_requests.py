@@ -1,6 +1,6 @@
 """Requests of the hot services as domain values; refuses only what cannot be represented."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from functools import lru_cache
 from typing import TypeVar
 
@@ -25,6 +25,9 @@ __all__ = [
 
 E = TypeVar("E", Protocol, Tier)
 
+# Looked up here, because to ask an enumeration for its member takes a call.
+_PROTOCOLS = {protocol.value: protocol for protocol in Protocol}
+_TIERS = {tier.value: tier for tier in Tier}
 _NO_CAPABILITIES: frozenset[Capability] = frozenset()
 #: Of `namespace/name`, each of at most 63.
 _MOST_NAME_CHARACTERS = 127
@@ -36,7 +39,7 @@ _NAME_REMEDY = (
 
 def read_query(message: router_pb2.RouteRequest) -> RouteQuery | Denial:
     """Returns what is to be routed, with the defaults of fields that are zero."""
-    reader = FieldReader()
+    reader, labels = FieldReader(), message.labels
     query = RouteQuery(
         model=message.model,
         request_id=RequestId(message.request_id),
@@ -53,9 +56,9 @@ def read_query(message: router_pb2.RouteRequest) -> RouteQuery | Denial:
             if message.capabilities
             else _NO_CAPABILITIES
         ),
-        protocol=_optional("protocol", message.protocol, Protocol, reader),
-        labels=dict(message.labels),
-        tier=_optional("tier", message.tier, Tier, reader),
+        protocol=_optional("protocol", message.protocol, _PROTOCOLS, reader),
+        labels={name: labels[name] for name in labels},  # twice as fast as dict() of such a map
+        tier=_optional("tier", message.tier, _TIERS, reader),
     )
     return reader.denial() or query
 
@@ -105,14 +108,13 @@ def _ref_by_name(text: str) -> AccountRef | None:
     return None if name is None else AccountRef(name=name)
 
 
-def _optional(name: str, text: str, of: type[E], reader: FieldReader) -> E | None:
-    if not text:
-        return None
-    try:
-        return of(text)
-    except ValueError:
-        reader.wrong(name, f"{shown(text)} is not one of {', '.join(f'`{item}`' for item in of)}")
-        return None
+def _optional(name: str, text: str, known: Mapping[str, E], reader: FieldReader) -> E | None:
+    found = known.get(text)
+    if found is None and text:
+        reader.wrong(
+            name, f"{shown(text)} is not one of {', '.join(f'`{item}`' for item in known)}"
+        )
+    return found
 
 
 def _wrong_name(field: str, text: str) -> Denial:

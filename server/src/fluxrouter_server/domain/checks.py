@@ -18,10 +18,11 @@ _SHOWN_IDS = 12
 
 def in_range(
     path: str, value: int | None, *, low: int, high: int, remedy: str = ""
-) -> Iterator[FieldViolation]:
+) -> tuple[FieldViolation, ...]:
     """Check a number's bounds, both included; None is not checked."""
-    if value is not None and not low <= value <= high:
-        yield FieldViolation(path, f"{value} is out of bounds; use {remedy or f'{low} to {high}'}")
+    if value is None or low <= value <= high:
+        return ()
+    return (FieldViolation(path, f"{value} is out of bounds; use {remedy or f'{low} to {high}'}"),)
 
 
 def is_amount(path: str, nano_usd: int | None) -> Iterator[FieldViolation]:

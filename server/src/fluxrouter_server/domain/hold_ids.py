@@ -14,6 +14,7 @@ from fluxrouter_server.domain.ids import AccountUid, HoldId, RequestId
 from fluxrouter_server.domain.values import per_call_value
 
 _BASE_36 = "0123456789abcdefghijklmnopqrstuvwxyz"
+_PAIRS = tuple(high + low for high in _BASE_36 for low in _BASE_36)
 # 12 bytes become 16 characters without padding; 96 bits make an accidental twin inside one account
 # less likely than a bit flip in memory.
 _REQUEST_KEY_BYTES = 12
@@ -76,6 +77,6 @@ def parse_hold_id(text: str) -> HoldRef | None:
 def _base_36(number: int) -> str:
     digits = ""
     while number:
-        number, digit = divmod(number, 36)
-        digits = _BASE_36[digit] + digits
-    return digits or "0"
+        number, pair = divmod(number, len(_PAIRS))
+        digits = _PAIRS[pair] + digits
+    return digits.lstrip("0") or "0"

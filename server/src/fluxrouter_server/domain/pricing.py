@@ -115,10 +115,12 @@ def largest_output_within(candidate: "Candidate", room_nano_usd: int) -> int:
 
 def rates_in_force(cards: Iterable[RateCard], now_us: int) -> Rates | None:
     """Return the rates of the latest card that is effective at the instant; None without one."""
-    effective = [card for card in cards if card.effective_us is None or card.effective_us <= now_us]
-    if not effective:
-        return None
-    return max(effective, key=_begin).rates
+    latest: RateCard | None = None
+    for card in cards:
+        begin = _begin(card)
+        if begin <= now_us and (latest is None or begin > _begin(latest)):
+            latest = card
+    return None if latest is None else latest.rates
 
 
 def validate_usage(usage: Usage) -> tuple[FieldViolation, ...]:

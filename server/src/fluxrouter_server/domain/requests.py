@@ -1,6 +1,6 @@
 """What a caller asks to be routed, and what makes two requests the same."""
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import field
 from hashlib import blake2b
 
@@ -18,6 +18,7 @@ MAX_MODEL_CHARACTERS = 256
 MAX_CHOICES = 128
 # More than any provider takes; it bounds the product with a model's `image_tokens`.
 MAX_IMAGES = 10_000
+_OUTPUT_REMEDY = f"1 to {MAX_TOKENS} for all choices together, or leave it out"
 
 DIGEST_BYTES = 16
 # Part of every digest: another encoding of requests gets another one, so that digests of two
@@ -56,36 +57,39 @@ class RouteQuery:
 
     def validate(self) -> tuple[FieldViolation, ...]:
         """Say which fields cannot be; paths are those of `RouteRequest`."""
-        return (*self._identity(), *self._sizes(), *are_labels("labels", self.labels))
-
-    def _identity(self) -> Iterator[FieldViolation]:
-        if not 1 <= len(self.model) <= MAX_MODEL_CHARACTERS:
-            yield FieldViolation(
-                "model",
-                f"{len(self.model)} characters; give a model's id or an alias such as flux-auto",
-            )
-        request_id = self.request_id
-        if len(request_id) > MAX_REQUEST_ID_CHARACTERS or not _is_printable_ascii(request_id):
-            yield FieldViolation(
-                "request_id",
-                f"{shown(request_id)} is no request id; "
-                f"use at most {MAX_REQUEST_ID_CHARACTERS} printable ASCII characters",
-            )
-        yield from in_range("attempt", self.attempt, low=1, high=MAX_ATTEMPT)
-
-    def _sizes(self) -> Iterator[FieldViolation]:
-        yield from in_range("input_tokens", self.input_tokens, low=0, high=MAX_TOKENS)
-        yield from in_range("size_bytes", self.size_bytes, low=0, high=MAX_TOKENS)
-        yield from in_range("images", self.images, low=0, high=MAX_IMAGES)
-        yield from in_range("choices", self.choices, low=1, high=MAX_CHOICES)
-        # 0 is refused: several APIs read a limit of 0 as none, and the hold would cover nothing.
-        yield from in_range(
-            "max_output_tokens",
-            self.max_output_tokens,
-            low=1,
-            high=MAX_TOKENS // max(1, self.choices),
-            remedy=f"1 to {MAX_TOKENS} for all choices together, or leave it out",
+        # Every request pays for this: tuples, because a generator for each check takes longer.
+        return (
+            *self._model(),
+            *self._request_id(),
+            *in_range("attempt", self.attempt, low=1, high=MAX_ATTEMPT),
+            *in_range("input_tokens", self.input_tokens, low=0, high=MAX_TOKENS),
+            *in_range("size_bytes", self.size_bytes, low=0, high=MAX_TOKENS),
+            *in_range("images", self.images, low=0, high=MAX_IMAGES),
+            *in_range("choices", self.choices, low=1, high=MAX_CHOICES),
+            # 0 is refused: several APIs read a limit of 0 as none, so the hold would cover nothing.
+            *in_range(
+                "max_output_tokens",
+                self.max_output_tokens,
+                low=1,
+                high=MAX_TOKENS // max(1, self.choices),
+                remedy=_OUTPUT_REMEDY,
+            ),
+            *are_labels("labels", self.labels),
         )
+
+    def _model(self) -> tuple[FieldViolation, ...]:
+        size = len(self.model)
+        if 1 <= size <= MAX_MODEL_CHARACTERS:
+            return ()
+        remedy = "give a model's id or an alias such as flux-auto"
+        return (FieldViolation("model", f"{size} characters; {remedy}"),)
+
+    def _request_id(self) -> tuple[FieldViolation, ...]:
+        request_id = self.request_id
+        if len(request_id) <= MAX_REQUEST_ID_CHARACTERS and _is_printable_ascii(request_id):
+            return ()
+        remedy = f"use at most {MAX_REQUEST_ID_CHARACTERS} printable ASCII characters"
+        return (FieldViolation("request_id", f"{shown(request_id)} is no request id; {remedy}"),)
 
 
 def digest(query: RouteQuery, uid: AccountUid, key: KeyName | None) -> bytes:
@@ -95,34 +99,24 @@ def digest(query: RouteQuery, uid: AccountUid, key: KeyName | None) -> bytes:
     a retry may come with the rotated secret. Texts carry their lengths, and None, a number and a
     text never look alike, so no two requests have the same encoding.
     """
-    encoding = "".join(
-        (
-            _text(uid),
-            _optional(key),
-            _text(query.request_id),
-            _text(query.model),
-            _optional(query.input_tokens),
-            _text(query.text),
-            _text(str(query.images)),
-            _optional(query.max_output_tokens),
-            _text(str(query.choices)),
-            _list(sorted(query.capabilities)),
-            _optional(query.protocol),
-            _list(text for pair in sorted(query.labels.items()) for text in pair),
-            _optional(query.tier),
-            *_content(query),
-        )
+    labels = [text for pair in sorted(query.labels.items()) for text in pair]
+    encoding = (
+        f"{_text(uid)}{_optional(key)}{_text(query.request_id)}{_text(query.model)}"
+        f"{_optional(query.input_tokens)}{_text(query.text)}{_text(str(query.images))}"
+        f"{_optional(query.max_output_tokens)}{_text(str(query.choices))}"
+        f"{_list(sorted(query.capabilities))}{_optional(query.protocol)}{_list(labels)}"
+        f"{_optional(query.tier)}{_content(query)}"
     )
     # JSON can smuggle half a surrogate pair into a text; it must not crash the request.
     data = encoding.encode("utf-8", "surrogatepass")
     return blake2b(data, digest_size=DIGEST_BYTES, person=_ENCODING).digest()
 
 
-def _content(query: RouteQuery) -> Iterator[str]:
+def _content(query: RouteQuery) -> str:
     """Nothing where nothing is given: such requests keep the digest that they always had."""
-    if query.size_bytes is not None or query.fingerprint:
-        yield _optional(query.size_bytes)
-        yield _text(query.fingerprint)
+    if query.size_bytes is None and not query.fingerprint:
+        return ""
+    return f"{_optional(query.size_bytes)}{_text(query.fingerprint)}"
 
 
 def _text(text: str) -> str:
@@ -133,9 +127,8 @@ def _optional(value: str | int | None) -> str:
     return "~" if value is None else _text(str(value))
 
 
-def _list(texts: Iterable[str]) -> str:
-    parts = [_text(text) for text in texts]
-    return f"{len(parts)}[{''.join(parts)}"
+def _list(texts: Sequence[str]) -> str:
+    return f"{len(texts)}[{''.join([_text(text) for text in texts])}"
 
 
 def _is_printable_ascii(text: str) -> bool:

@@ -26,6 +26,7 @@ from fluxrouter_server.routing.rules import TierChooser
 MAX_CANDIDATES = 16
 
 _TIERS = tuple(Tier)
+_TIER_BY_NAME = {tier.value: tier for tier in Tier}
 
 
 @per_call_value
@@ -110,8 +111,9 @@ def resolve_model(name: str, catalog: Catalog) -> Model | Tier | Literal["auto"]
         return catalog.models.get(ModelId(name.removeprefix(PINNED_PREFIX)))
     if alias.target == AUTO:
         return AUTO
-    if alias.target in _TIERS:
-        return Tier(alias.target)
+    tier = _TIER_BY_NAME.get(alias.target)
+    if tier is not None:
+        return tier
     return catalog.models.get(ModelId(alias.target))
 
 
@@ -138,9 +140,10 @@ def _fits(
     models = demand.catalog.models
     for tier in reversed(tiers):
         for model_id in demand.catalog.tiers.get(tier, ()):
-            if model_id not in models:
+            model = models.get(model_id)
+            if model is None:
                 continue
-            found = fit(models[model_id], demand)
+            found = fit(model, demand)
             if isinstance(found, Unfit):
                 unfits.append(found)
             else:
@@ -152,14 +155,15 @@ def _listed(
     tier: Tier, reasons: tuple[str, ...], fits: Sequence[tuple[Tier, Candidate]]
 ) -> CandidateList:
     """The candidates of a tier and of the cheaper ones, each model once."""
+    cheap_enough = _TIERS[: _TIERS.index(tier) + 1]
     first: dict[ModelId, tuple[Tier, Candidate]] = {}
-    for of, candidate in fits:
-        if _TIERS.index(of) <= _TIERS.index(tier):
-            first.setdefault(candidate.model, (of, candidate))
+    for fitting in fits:
+        if fitting[0] in cheap_enough:
+            first.setdefault(fitting[1].model, fitting)
     kept = list(first.values())[:MAX_CANDIDATES]
     return CandidateList(
-        candidates=tuple(candidate for _, candidate in kept),
+        candidates=tuple([candidate for _, candidate in kept]),
         tier=tier,
-        tiers=tuple(of for of, _ in kept),
+        tiers=tuple([of for of, _ in kept]),
         reasons=reasons,
     )

@@ -65,8 +65,8 @@ class MeteringService:
         if wrong is not None:
             return wrong
 
-        async def settle(_: Payer, snapshot: Snapshot) -> Receipt | Denial | Stale:
-            return await self._holds.settle(
+        def settle(_: Payer, snapshot: Snapshot) -> Awaitable[Receipt | Denial | Stale]:
+            return self._holds.settle(
                 SettleCommand(
                     hold=hold,
                     usage=usage,
@@ -110,8 +110,8 @@ class MeteringService:
                 "max_output_tokens", f"{output_tokens} is out of bounds; use 0 to {MAX_TOKENS}"
             )
 
-        async def extend(_: Payer, snapshot: Snapshot) -> Extended | Denial | Stale:
-            return await self._holds.extend(
+        def extend(_: Payer, snapshot: Snapshot) -> Awaitable[Extended | Denial | Stale]:
+            return self._holds.extend(
                 ExtendCommand(
                     hold=hold,
                     output_tokens=output_tokens,
@@ -141,8 +141,8 @@ class MeteringService:
     def _releasing(
         self, request_id: RequestId | None, attempt: int, hold: HoldRef | None, caller: Caller
     ) -> Callable[[Payer, Snapshot], Awaitable[Receipt | Denial | Stale]]:
-        async def release(payer: Payer, snapshot: Snapshot) -> Receipt | Denial | Stale:
-            return await self._holds.release(
+        def release(payer: Payer, snapshot: Snapshot) -> Awaitable[Receipt | Denial | Stale]:
+            return self._holds.release(
                 ReleaseCommand(
                     uid=payer.uid,
                     request_id=request_id,

@@ -1,6 +1,6 @@
 """Routes a request: chooses the model and sets its worst-case cost aside in one atomic step."""
 
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from itertools import count
 from typing import Final
 
@@ -10,7 +10,7 @@ from fluxrouter_server.domain.holds import Hold
 from fluxrouter_server.domain.ids import RequestId
 from fluxrouter_server.domain.requests import RouteQuery
 from fluxrouter_server.domain.values import per_call_value
-from fluxrouter_server.services.admissions import Admission, Admissions, Ask
+from fluxrouter_server.services.admissions import Admissions, Ask
 from fluxrouter_server.services.callers import AccountRef, Caller, Scope
 from fluxrouter_server.services.decisions import Decisions
 from fluxrouter_server.services.key_validity import refuse_key
@@ -93,8 +93,8 @@ class RouteService:
             StoreUnavailable: the account could not be read.
         """
 
-        async def find() -> Payer | Denial:
-            return await self._payers.find(account, caller, Scope.ROUTE)
+        def find() -> Awaitable[Payer | Denial]:
+            return self._payers.find(account, caller, Scope.ROUTE)
 
         async def offer(payer: Payer, snapshot: Snapshot) -> Offer | Denial | Stale:
             confirmed = await self._decisions.confirm(snapshot)
@@ -106,15 +106,15 @@ class RouteService:
 
         return await self._decisions.decide(find, offer)
 
-    async def _route(
+    def _route(
         self, query: RouteQuery, account: AccountRef, caller: Caller, time_left_us: int | None
-    ) -> Routed | Denial:
+    ) -> Awaitable[Routed | Denial]:
         request_id = query.request_id or RequestId(self._random(16).hex())
         gone_us = None if time_left_us is None else self._clock.now_us() + time_left_us
         ask = Ask(query, caller.principal, request_id, self._next_call())
 
-        async def find() -> Payer | Denial:
-            return await self._payers.find(account, caller, Scope.ROUTE)
+        def find() -> Awaitable[Payer | Denial]:
+            return self._payers.find(account, caller, Scope.ROUTE)
 
         async def admit(payer: Payer, snapshot: Snapshot) -> Routed | Denial | Stale:
             deadline_us = self._deadline_us(gone_us)
@@ -122,16 +122,13 @@ class RouteService:
             if isinstance(prepared, Denial):
                 confirmed = await self._decisions.confirm(snapshot)
                 return confirmed if isinstance(confirmed, Stale) else prepared
-            return await self._admit(prepared)
+            answer = await self._unknown.admit(prepared.command)
+            if not isinstance(answer, Admitted):
+                return answer
+            reasons = prepared.candidates.reasons_for(answer.hold.model)
+            return Routed(answer.hold, answer.replayed, reasons)
 
-        return await self._decisions.decide(find, admit)
-
-    async def _admit(self, admission: Admission) -> Routed | Denial | Stale:
-        answer = await self._unknown.admit(admission.command)
-        if not isinstance(answer, Admitted):
-            return answer
-        reasons = admission.candidates.reasons_for(answer.hold.model)
-        return Routed(answer.hold, answer.replayed, reasons)
+        return self._decisions.decide(find, admit)
 
     def _next_call(self) -> str:
         return f"{self._process}{next(self._calls):x}"

@@ -2,7 +2,7 @@
 
 from dataclasses import replace
 
-from fluxrouter_server.domain.hold_ids import format_hold_id, request_key
+from fluxrouter_server.domain.hold_ids import format_hold_id
 from fluxrouter_server.domain.holds import Hold, HoldState
 from fluxrouter_server.services.ports.holds import AdmitCommand, Fit
 from fluxrouter_server.store.hold_calls import Answer
@@ -16,9 +16,9 @@ __all__ = ["admit_arguments", "read_admitted", "read_fit"]
 
 
 def admit_arguments(
-    command: AdmitCommand, packer: LimitsPacker, most_backlog_entries: int
+    command: AdmitCommand, key: HoldKey, packer: LimitsPacker, most_backlog_entries: int
 ) -> tuple[Argument, ...]:
-    """Write a command as the arguments from the ninth on."""
+    """Write a command as the arguments from the ninth on; `key` is where its hold shall lie."""
     limits = command.limits
     packed = packer.pack(limits)
     key_name = command.key_name
@@ -31,7 +31,7 @@ def admit_arguments(
         packed.terms,
         packed.levels(command.labels, key_name),
         "" if command.key_hash is None else key_field(command.key_hash),
-        request_key(limits.uid, command.request_id),
+        key.request_key,
         command.attempt,
         command.digest,
         command.call,
@@ -46,15 +46,13 @@ def admit_arguments(
     )
 
 
-def read_admitted(answer: Answer, command: AdmitCommand) -> Hold:
-    """Read a new hold: what the script chose, of what the command offered."""
+def read_admitted(answer: Answer, command: AdmitCommand, key: HoldKey) -> Hold:
+    """Read a new hold: what the script chose, of what the command offered under this key."""
     (
         _, now_us, index, output_tokens, held, headroom, expire_us, period_end_us, epoch,
         would_deny, *_,
     ) = answer  # fmt: skip
     candidate = command.candidates[index - 1]
-    uid = command.limits.uid
-    key = HoldKey(uid, request_key(uid, command.request_id))
     return Hold(
         id=format_hold_id(key.ref(epoch, now_us, command.attempt)),
         request_id=command.request_id,

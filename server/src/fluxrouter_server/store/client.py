@@ -8,9 +8,9 @@ caller knows whether that is safe.
 
 import asyncio
 import ssl
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Coroutine, Sequence
 from dataclasses import dataclass, field
-from typing import Final, NoReturn, Self
+from typing import Any, Final, NoReturn, Self
 
 from fluxrouter_server.store.addresses import StoreAddress
 from fluxrouter_server.store.bounded_calls import BoundedCalls
@@ -140,14 +140,14 @@ class StoreClient:
         """
         return await self._run(command, None, self._deadline(timeout_seconds))
 
-    async def evaluate(
+    def evaluate(
         self,
         script: Script,
         keys: Sequence[Argument],
         args: Sequence[Argument],
         *,
         timeout_seconds: float | None = None,
-    ) -> Reply:
+    ) -> Coroutine[Any, Any, Reply]:
         """Runs a script by its hash; loads it first where the store does not know it.
 
         Args:
@@ -161,7 +161,7 @@ class StoreClient:
             CommandRefused: The script answered an error, or was interrupted by one.
         """
         command = ("EVALSHA", script.sha, len(keys), *keys, *args)
-        return await self._run(command, script, self._deadline(timeout_seconds))
+        return self._run(command, script, self._deadline(timeout_seconds))
 
     async def evaluate_each(
         self,

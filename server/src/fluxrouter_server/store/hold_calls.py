@@ -10,7 +10,7 @@ from fluxrouter_server.domain.ids import AccountUid, PlanName
 from fluxrouter_server.services.ports.errors import StoreRefused, StoreUnavailable
 from fluxrouter_server.store.clock import ScriptClock
 from fluxrouter_server.store.hold_timing import HoldTiming
-from fluxrouter_server.store.keys import LAYOUT_VERSION, account_keys
+from fluxrouter_server.store.keys import LAYOUT_VERSION, account_keys, script_keys
 from fluxrouter_server.store.replies import Argument
 from fluxrouter_server.store.scripts import ScriptLibrary
 from fluxrouter_server.store.shard_calls import ScriptRunner, ShardLives
@@ -70,25 +70,15 @@ class HoldCalls:
             StoreUnavailable: No answer, the shard lost its data, or admission has stopped there.
             StoreRefused: The shard's data has another layout or clock.
         """
-        keys = account_keys(uid)
-        shard = keys.shard
+        shard = account_keys(uid).shard
         bucket = max(self._clock.now_us() // self._window_us, self._top_buckets.get(shard, 0))
         for _ in range(_MOST_BUCKET_TRIES):
-            names: tuple[Argument, ...] = (
-                keys.meta, keys.account, keys.holds, keys.hold_due, keys.shard_due, keys.ledger,
-                keys.tombstones(bucket), keys.tombstones(bucket - 1),
+            told = (
+                LAYOUT_VERSION, self._lives.markers[shard], self._clock.argument(), uid, bucket,
+                *self._spans, *args,
             )  # fmt: skip
-            if plan is not None:
-                names += (keys.document, keys.plan(plan), keys.catalog)
-            first = (
-                LAYOUT_VERSION,
-                self._lives.markers[shard],
-                self._clock.argument(),
-                uid,
-                bucket,
-            )
             reply: Any = await self._client.evaluate(
-                self._scripts[script], names, (*first, *self._spans, *args)
+                self._scripts[script], script_keys(uid, plan, bucket), told
             )
             verdict = reply[0]
             if verdict in _REFUSALS:

@@ -58,22 +58,21 @@ class ValkeyHoldStore:
 
     async def admit(self, command: AdmitCommand) -> Admitted | Denial | Stale:
         """Admit once, or say why not, or say that the caller's documents are old."""
-        limits = command.limits
-        args = admit_arguments(command, self._packer, self._most_backlog_entries)
+        limits, key = command.limits, _key_of(command)
+        args = admit_arguments(command, key, self._packer, self._most_backlog_entries)
         answer = await self._calls.run("admit", limits.uid, limits.plan, args)
         verdict = answer[0]
         if verdict == b"ADMITTED":
             self._count_expired(answer[10], answer[11])
-            return Admitted(read_admitted(answer, command), replayed=False)
+            return Admitted(read_admitted(answer, command, key), replayed=False)
         if verdict == b"REPLAYED":
-            key = HoldKey(limits.uid, request_key(limits.uid, command.request_id))
             return Admitted(read_hold(answer[2], key), replayed=True)
         return self._read_other(answer, limits)
 
     async def check(self, command: AdmitCommand) -> Fit | Stale:
         """Say what `admit` would do; request id and attempt are ignored, nothing is written."""
         limits = command.limits
-        args = admit_arguments(command, self._packer, self._most_backlog_entries)
+        args = admit_arguments(command, _key_of(command), self._packer, self._most_backlog_entries)
         answer = await self._calls.run("check", limits.uid, limits.plan, args)
         if answer[0] == b"STALE":
             return read_stale(answer, limits.uid)
@@ -182,6 +181,11 @@ class ValkeyHoldStore:
             self._on_expired(HoldState.EXPIRED_CHARGED, charged)
         if released:
             self._on_expired(HoldState.EXPIRED_RELEASED, released)
+
+
+def _key_of(command: AdmitCommand) -> HoldKey:
+    uid = command.limits.uid
+    return HoldKey(uid, request_key(uid, command.request_id))
 
 
 def _hold_arguments(

@@ -52,6 +52,9 @@ rest of the script fail while its slot moves. No uid, request key or name starts
 FOREVER: Final = 2**53 - 1
 """An instant that never comes: end of the validity of a key without an expiry."""
 
+_CALLS_REMEMBERED: Final = 20_000
+"""Accounts whose key names are kept in the order of a call, as many as there are limits kept."""
+
 _KEYS_REMEMBERED: Final = 65_536
 """Accounts whose key names are kept ready: about 40 MB at most, and formatting costs 2 µs."""
 
@@ -164,6 +167,20 @@ def account_keys(uid: AccountUid) -> AccountKeys:
         plan_prefix=f"{start}plan:",
         tombstone_prefix=f"{start}tomb:",
     )
+
+
+@lru_cache(maxsize=_CALLS_REMEMBERED)
+def script_keys(uid: AccountUid, plan: PlanName | None, bucket: int) -> tuple[str, ...]:
+    """Name the keys of a script on an account, in the order of `lua/lib/account.lua`.
+
+    `plan` is the account's, for scripts that compare documents; `bucket` that of its tombstones.
+    """
+    keys = account_keys(uid)
+    names = (
+        *(keys.meta, keys.account, keys.holds, keys.hold_due, keys.shard_due, keys.ledger),
+        *(keys.tombstones(bucket), keys.tombstones(bucket - 1)),
+    )
+    return names if plan is None else (*names, keys.document, keys.plan(plan), keys.catalog)
 
 
 def meta_key(shard: int) -> str:

@@ -33,8 +33,12 @@ _LEVEL_NAMES: Final = {b"a": ACCOUNT_LEVEL, b"H": HOUR_LEVEL}
 
 def pack(value: object) -> bytes:
     """Write msgpack that the store's scripts can read: they know no binary type."""
-    packed: bytes = msgpack.packb(value, use_bin_type=False, unicode_errors="surrogatepass")
+    packed: bytes = _packer.pack(value)
     return packed
+
+
+# One for all, because to make one takes longer than what it is made for.
+_packer = msgpack.Packer(use_bin_type=False, unicode_errors="surrogatepass")
 
 
 def level_name(short: bytes) -> str:
