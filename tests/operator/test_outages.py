@@ -53,7 +53,7 @@ def test_a_deletion_waits_for_the_server(platform: Platform, name: str) -> None:
         assert account is not None
         assert account["metadata"]["finalizers"] == ["fluxrouter.ai/operator"]
     platform.wait(lambda: platform.resource("account", name) is None)
-    with pytest.raises(CallRefused, match="no account|is deleted"):
+    with pytest.raises(CallRefused, match=r"no account|is deleted"):
         route(platform, name)
 
 
@@ -105,7 +105,7 @@ def test_an_expired_watch_is_survived(platform: Platform, name: str) -> None:
     platform.wait_ready("plan", name)
     assert cap_nano_usd(platform, name) == 250_000_000
     platform.wait(lambda: platform.resource("account", gone) is None)
-    with pytest.raises(CallRefused, match="no account|is deleted"):
+    with pytest.raises(CallRefused, match=r"no account|is deleted"):
         route(platform, gone)
 
 

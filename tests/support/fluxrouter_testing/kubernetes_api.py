@@ -141,6 +141,11 @@ class KubernetesApi:
         """Applies resources as `kubectl apply -f` does."""
         return self.kubectl("apply", "-f", "-", text=yaml.safe_dump_all(documents))
 
+    def put(self, path: str, document: dict[str, Any]) -> None:
+        """Applies one resource to a collection, far quicker than kubectl: server-side apply."""
+        name = document["metadata"]["name"]
+        self.call("PATCH", f"{path}/{name}?fieldManager=test&force=true", document)
+
     def get(self, *arguments: str) -> Any:  # noqa: ANN401 - parsed JSON
         """Returns what `kubectl get … -o json` prints."""
         return json.loads(self.kubectl("get", *arguments, "-o", "json"))
@@ -151,7 +156,9 @@ class KubernetesApi:
         Raises:
             Refused: it answered an error.
         """
-        content = "merge-patch+json" if method == "PATCH" else "json"
+        content = "json"
+        if method == "PATCH":
+            content = "apply-patch+yaml" if "fieldManager=" in path else "merge-patch+json"
         request = urllib.request.Request(
             self.url + path,
             method=method,

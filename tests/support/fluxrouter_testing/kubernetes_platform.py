@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final, TypeVar
 
+from fluxrouter_operator.observed import Kind
 from fluxrouter_server.cli.session import Session
 from fluxrouter_testing.fleet import Fleet, running_fleet
 from fluxrouter_testing.kubernetes_api import KubernetesApi, Refused, running_kubernetes
@@ -131,7 +132,17 @@ def installed_kubernetes() -> Iterator[KubernetesApi]:
     with running_kubernetes() as api:
         api.kubectl("apply", "--server-side", "-f", str(_CRDS))
         api.kubectl("wait", "--for=condition=Established", "crd", "--all", "--timeout=30s")
+        # Established is said a moment before the storage of a kind answers.
+        eventually(lambda: all(_is_served(api, kind) for kind in Kind), _SECONDS)
         yield api
+
+
+def _is_served(api: KubernetesApi, kind: Kind) -> bool:
+    try:
+        api.call("GET", f"/apis/{API_VERSION}/{kind.plural}")
+    except Refused:
+        return False
+    return True
 
 
 @contextmanager

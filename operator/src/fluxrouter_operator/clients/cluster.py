@@ -181,11 +181,12 @@ async def connected_cluster() -> AsyncIterator[ClusterClient]:
         kubernetes.aio.config.ConfigException: neither is there.
     """
     configuration = Configuration()
-    if "KUBECONFIG" not in os.environ and "KUBERNETES_SERVICE_HOST" in os.environ:
+    kubeconfig = os.environ.get("KUBECONFIG")
+    if not kubeconfig and "KUBERNETES_SERVICE_HOST" in os.environ:
         config.load_incluster_config(configuration)  # type: ignore[no-untyped-call]
     else:
         await config.load_kube_config(  # type: ignore[no-untyped-call]
-            client_configuration=configuration
+            config_file=kubeconfig, client_configuration=configuration
         )
     async with ApiClient(configuration) as api:
         yield ClusterClient(api)

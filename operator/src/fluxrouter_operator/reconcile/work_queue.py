@@ -40,6 +40,11 @@ class WorkQueue:
         """The keys that are ready to be taken."""
         return len(self._ready)
 
+    @property
+    def is_idle(self) -> bool:
+        """Whether nothing is ready and nobody works on anything."""
+        return not self._ready and not self._busy
+
     def add(self, key: Key) -> None:
         """Asks for a look at a key as soon as possible."""
         if key in self._busy:
