@@ -70,10 +70,8 @@ def build_use_cases(
         configured: Service credentials of the settings.
         local_allowed: Whether calls without any credential may do everything.
     """
-    quick, control = stores.quick, stores.control
-    cache = LimitsCache(
-        accounts=quick.accounts, plans=quick.plans, catalogs=quick.catalogs, clock=stores.clock
-    )
+    control = stores.control
+    cache = _cache(stores)
     decisions = Decisions(cache=cache, holds=stores.holds, telemetry=telemetry)
     payers = Payers(cache)
     admissions = Admissions(clock=stores.clock, chooser=PlainTierRule())
@@ -104,15 +102,27 @@ def build_use_cases(
         ),
         authenticator=Credentials(
             cache=cache,
-            store=quick.credentials,
+            store=stores.quick.credentials,
             configured=configured,
             local_allowed=local_allowed,
             monotonic=time.monotonic,
         ),
         unknown=unknown,
-        sweeping=Sweeping(
-            sweeper=stores.sweeper, fan_outs=(control.plans, control.catalogs), telemetry=telemetry
-        ),
+        sweeping=_sweeping(stores, telemetry),
+    )
+
+
+def _cache(stores: Stores) -> LimitsCache:
+    quick = stores.quick
+    return LimitsCache(
+        accounts=quick.accounts, plans=quick.plans, catalogs=quick.catalogs, clock=stores.clock
+    )
+
+
+def _sweeping(stores: Stores, telemetry: Telemetry) -> Sweeping:
+    documents = stores.control
+    return Sweeping(
+        sweeper=stores.sweeper, fan_outs=(documents.plans, documents.catalogs), telemetry=telemetry
     )
 
 
