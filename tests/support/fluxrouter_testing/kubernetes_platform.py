@@ -26,7 +26,7 @@ T = TypeVar("T")
 
 _CRDS: Final = Path(__file__).resolve().parents[3] / "charts" / "fluxrouter" / "crds"
 #: Far beyond what anything here takes on a busy machine.
-_SECONDS: Final = 30.0
+_SECONDS: Final = 60.0
 _NOT_FOUND: Final = 404
 
 
