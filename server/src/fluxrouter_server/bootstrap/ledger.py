@@ -15,12 +15,13 @@ from typing import Final, NoReturn
 
 import structlog
 
+from fluxrouter_server.bootstrap.ledger_schema import ledger_url
 from fluxrouter_server.bootstrap.no_ledger import NoLedger
+from fluxrouter_server.bootstrap.rebuilding import rebuilding
 from fluxrouter_server.bootstrap.stores import Stores
-from fluxrouter_server.ledger.book import SqlLedgerBook
-from fluxrouter_server.ledger.engines import read_ledger_url, sqlite_url
+from fluxrouter_server.ledger.engines import read_ledger_url
 from fluxrouter_server.ledger.reader import SqlLedgerReader
-from fluxrouter_server.services.ports.ledger import Backlog, LedgerReader, LedgerUnavailable
+from fluxrouter_server.services.ports.ledger import Backlog, LedgerReader
 from fluxrouter_server.services.recurring import Recurring
 from fluxrouter_server.settings import Settings
 from fluxrouter_server.store.addresses import StoreAddress
@@ -32,7 +33,6 @@ __all__ = ["LedgerOrders", "LedgerWatch", "OpenLedger", "open_ledger"]
 
 _log = structlog.get_logger(__name__)
 
-_FILE_NAME: Final = "ledger.sqlite3"
 _WATCH_SECONDS: Final = 5.0
 _RESTART_SECONDS: Final = 1.0
 _END_SECONDS: Final = 10.0
@@ -83,13 +83,12 @@ async def open_ledger(
     Raises:
         LedgerRefused: The URL is none.
     """
-    url = _url(settings)
+    url = ledger_url(settings)
     if not url or not works:
         if works:
             _log.warning("no_ledger_kept", remedy="give --ledger-url, or entries stay in the store")
         yield OpenLedger(NoLedger(), None)
         return
-    await _prepare(url)
     reader = SqlLedgerReader(read_ledger_url(url))
     watch = LedgerWatch(ValkeyLedgerStream(stores.client, read_scripts(), worker="watch"))
     watching = Recurring("count the ledger's backlog", watch.look, interval_seconds=_WATCH_SECONDS)
@@ -97,32 +96,13 @@ async def open_ledger(
     keeper = asyncio.create_task(_keep_running(orders), name="keep the ledger's worker running")
     watching.start()
     try:
-        yield OpenLedger(reader, watch)
+        async with rebuilding(settings, stores, url):
+            yield OpenLedger(reader, watch)
     finally:
         await watching.stop()
         keeper.cancel()
         await asyncio.wait([keeper])
         reader.close()
-
-
-def _url(settings: Settings) -> str:
-    if settings.ledger_url or settings.store is not None:
-        return settings.ledger_url
-    return sqlite_url(settings.data_dir / _FILE_NAME)
-
-
-async def _prepare(url: str) -> None:
-    """Brings the schema up to date, so that whoever asks at once is answered.
-
-    A database that is away keeps no server from starting: its worker waits for it.
-    """
-    book = SqlLedgerBook(read_ledger_url(url))
-    try:
-        await book.open()
-    except LedgerUnavailable as error:
-        _log.warning("ledger_unavailable", reason=str(error))
-    finally:
-        book.close()
 
 
 async def _keep_running(orders: LedgerOrders) -> NoReturn:

@@ -8,6 +8,7 @@ from typing import Final, Self
 
 import structlog
 
+from fluxrouter_server.bootstrap.ledger_schema import prepare_ledger
 from fluxrouter_server.domain.holds import HoldState
 from fluxrouter_server.settings import Settings
 from fluxrouter_server.store.account_store import ValkeyAccountStore
@@ -29,7 +30,7 @@ from fluxrouter_server.store.shard_calls import FAN_OUT_SECONDS, ShardCalls
 from fluxrouter_server.store.sweeping import ValkeySweeper
 from fluxrouter_server.store.witness import Witness
 
-__all__ = ["Stores", "keep_running", "open_stores"]
+__all__ = ["Stores", "clock_kind", "hold_timing", "keep_running", "open_stores", "witness_of"]
 
 _log = structlog.get_logger(__name__)
 
@@ -82,7 +83,10 @@ class Stores:
 
     def problem(self) -> str | None:
         """Returns why no decision can be had, or None."""
-        return self.layout.fence if self.client.is_available else "the store does not answer"
+        if not self.client.is_available:
+            return "the store does not answer"
+        layout = self.layout
+        return None if layout.fence is None else layout.progress or layout.fence
 
 
 @asynccontextmanager
@@ -96,6 +100,7 @@ async def open_stores(settings: Settings, *, on_expired: OnExpired) -> AsyncIter
     Raises:
         StoreError: there is no store to decide upon; the message says what to do.
     """
+    is_known = await prepare_ledger(settings)
     async with AsyncExitStack() as stack:
         embedded, address = await _locate(settings)
         if embedded is not None:
@@ -109,12 +114,12 @@ async def open_stores(settings: Settings, *, on_expired: OnExpired) -> AsyncIter
             )
         )
         await client.wait_ready(_START_SECONDS)
-        layout = _layout(client, scripts, settings)
+        layout = _layout(client, scripts, settings, is_known=is_known)
         await layout.open()
         clock: ScriptClock = EstimatedClock()
         if settings.simulated_clock is not None:
             clock = clock_file(settings.simulated_clock)
-        timing = _timing(settings)
+        timing = hold_timing(settings)
         shards = ShardCalls(client, scripts, lives=layout, clock=clock)
         patient = ShardCalls(
             client, scripts, lives=layout, clock=clock, timeout_seconds=FAN_OUT_SECONDS
@@ -165,18 +170,31 @@ async def _locate(settings: Settings) -> tuple[EmbeddedStore | None, StoreAddres
     return embedded, await embedded.start()
 
 
-def _layout(client: StoreClient, scripts: ScriptLibrary, settings: Settings) -> LayoutKeeper:
-    is_embedded = settings.store is None
+def _layout(
+    client: StoreClient, scripts: ScriptLibrary, settings: Settings, *, is_known: bool
+) -> LayoutKeeper:
     return LayoutKeeper(
         client,
         scripts,
-        clock=ClockKind.REAL if settings.simulated_clock is None else ClockKind.SIMULATED,
-        witness=Witness(settings.data_dir) if is_embedded else None,
+        clock=clock_kind(settings),
+        witness=witness_of(settings),
         may_initialise=settings.initialize_store,
+        is_known=is_known,
     )
 
 
-def _timing(settings: Settings) -> HoldTiming:
+def clock_kind(settings: Settings) -> ClockKind:
+    """Whose time the scripts use."""
+    return ClockKind.REAL if settings.simulated_clock is None else ClockKind.SIMULATED
+
+
+def witness_of(settings: Settings) -> Witness | None:
+    """The witness of an embedded store."""
+    return Witness(settings.data_dir) if settings.store is None else None
+
+
+def hold_timing(settings: Settings) -> HoldTiming:
+    """How long the store remembers."""
     return HoldTiming(
         replay_window_us=settings.replay_window_seconds * _MICROSECONDS,
         max_hold_life_us=settings.max_hold_life_seconds * _MICROSECONDS,

@@ -66,8 +66,8 @@ def append_entries(connection: Connection, found: Sequence[AnyEntry]) -> int:
     What cannot be read, or contradicts an entry that is there, goes to the rejects: it neither
     stops the stream nor is it lost, and `ledger check` shows what it makes differ.
     """
-    batch = _sort(found)
     _lock_shards(connection, found)
+    batch = _sort(_leave_out_late(connection, found))
     latest = _latest(connection, batch)
     money = _new_money(connection, batch.money, latest)
     written = _insert_money(connection, [entry_row(entry) for entry in money])
@@ -111,6 +111,26 @@ def _lock_shards(connection: Connection, found: Sequence[AnyEntry]) -> None:
             where=shards.c.epoch < statement.excluded.epoch,
         )
         connection.execute(statement, rows)
+
+
+def _leave_out_late(connection: Connection, found: Sequence[AnyEntry]) -> list[AnyEntry]:
+    """Put aside what comes after a rebuild and was written before it.
+
+    The counters were rebuilt without it, so it must not count here either: it is what the loss of
+    the store has cost, and the rejects tell.
+    """
+    statement = select(shards.c.shard, shards.c.epoch).where(shards.c.marker != "")
+    rebuilt = {row.shard: row.epoch for row in connection.execute(statement)}
+    on_time: list[AnyEntry] = []
+    for entry in found:
+        if isinstance(entry, LedgerEntry) and entry.epoch < rebuilt.get(entry.shard, 0):
+            body = repr(sorted(entry_row(entry).items())).encode()
+            place = f"{entry.uid}.{entry.epoch}.{entry.seq}"
+            reason = "came after its shard was rebuilt without it"
+            _reject(connection, UnreadableEntry(entry.shard, place, reason, body))
+        else:
+            on_time.append(entry)
+    return on_time
 
 
 def _latest(connection: Connection, batch: _Batch) -> dict[str, _Place]:

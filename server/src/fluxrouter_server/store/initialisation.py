@@ -1,7 +1,7 @@
 """Reads what the shards say of themselves, and begins the first or the next life of their data."""
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from secrets import token_hex
 from typing import Final
 
@@ -35,8 +35,16 @@ async def survey(client: StoreClient, scripts: ScriptLibrary) -> tuple[ShardFact
     return tuple(map(_facts, await _on_each(client, scripts, "read_shard", calls)))
 
 
-async def initialise(client: StoreClient, scripts: ScriptLibrary, clock: ClockKind) -> None:
-    """Give an identity to every shard that has none.
+async def initialise(
+    client: StoreClient,
+    scripts: ScriptLibrary,
+    clock: ClockKind,
+    *,
+    epochs: Mapping[int, int] | None = None,
+) -> None:
+    """Give an identity to every shard that has none, or to those that `epochs` names.
+
+    A shard's epoch is what `epochs` says, else what a reinitialisation chose, else the first.
 
     Each shard is one atomic step in which the first comes first: any number of servers may do this
     at once, or one again after it was interrupted, and all find the same identities afterwards.
@@ -49,9 +57,12 @@ async def initialise(client: StoreClient, scripts: ScriptLibrary, clock: ClockKi
     calls = [
         (
             (meta_key(shard), names_key(shard), shard_due_key(shard), ledger_key(shard)),
-            (LAYOUT_VERSION, token_hex(_MARKER_BYTES), "", SHARDS, SHARD_HASH, clock),
+            (
+                *(LAYOUT_VERSION, token_hex(_MARKER_BYTES), "", SHARDS, SHARD_HASH, clock),
+                "" if epochs is None else epochs[shard],
+            ),
         )
-        for shard in range(SHARDS)
+        for shard in (range(SHARDS) if epochs is None else epochs)
     ]
     await _on_each(client, scripts, "initialise_shard", calls)
 

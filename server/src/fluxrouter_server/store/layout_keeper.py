@@ -42,11 +42,13 @@ class LayoutKeeper:
         witness: Of an embedded store; None for an external one.
         may_initialise: An external store without any data is a new one. An embedded one that has
             neither data nor a witness always is.
+        is_known: The ledger knows this store: without any data it has lost it, and is never new.
 
     Attributes:
         markers: The marker to expect, by shard.
         epochs: The epochs of these lives, by shard; 0 where nothing is known.
         fence: Why some or all shards cannot be used and what to do; None while all can.
+        progress: What is being done about it, where something is.
     """
 
     def __init__(
@@ -57,14 +59,16 @@ class LayoutKeeper:
         clock: ClockKind,
         witness: Witness | None = None,
         may_initialise: bool = False,
+        is_known: bool = False,
     ) -> None:
         self._client = client
         self._scripts = scripts
         self._clock = clock
         self._witness = witness
-        self._may_initialise = may_initialise or witness is not None
+        self._may_initialise = (may_initialise or witness is not None) and not is_known
         self._known: tuple[ShardLife, ...] | None = None
         self._has_lost = False
+        self.progress: str | None = None
         self.fence: str | None = "The store's layout has not been read yet; try again"
         self._expect(_NOTHING_KNOWN)
 

@@ -2,11 +2,12 @@
 -- Begins a life of a shard's data, unless it has one. Who comes second finds the first's.
 -- KEYS  1 meta  2 names  3 due of the shard  4 ledger
 -- ARGV  1 layout  2 marker  3 now, '' for the store's own  4 shards  5 hash  6 clock
+--       7 epoch, '' where nobody chose one
 -- Returns {'OK', 1 where this call began it}.
 
 local found = redis.call('HMGET', KEYS[1], 'marker', 'epoch')
 if found[1] then return {'OK', 0} end
-local epoch = tonumber(found[2]) or 1 -- a reinitialisation chose it already
+local epoch = tonumber(ARGV[7]) or tonumber(found[2]) or 1 -- the second: of a reinitialisation
 local now = tonumber(ARGV[3])
 if not now then
   local time = redis.call('TIME')

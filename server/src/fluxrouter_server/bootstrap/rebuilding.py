@@ -1,0 +1,69 @@
+"""Has a store that lost its data rebuilt from the ledger, while the server answers UNAVAILABLE."""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Final
+
+import structlog
+
+from fluxrouter_server.bootstrap.stores import Stores, clock_kind, hold_timing, witness_of
+from fluxrouter_server.ledger.engines import read_ledger_url
+from fluxrouter_server.ledger.rebuild_source import SqlRebuildSource
+from fluxrouter_server.services.ports.ledger import LedgerUnavailable
+from fluxrouter_server.services.rebuilding import Rebuilding
+from fluxrouter_server.services.recurring import Recurring
+from fluxrouter_server.settings import Settings
+from fluxrouter_server.store.restoring import ValkeyShardRestorer
+from fluxrouter_server.store.scripts import read_scripts
+
+__all__ = ["rebuilding"]
+
+_log = structlog.get_logger(__name__)
+
+_LOOK_SECONDS: Final = 0.5
+
+
+@asynccontextmanager
+async def rebuilding(settings: Settings, stores: Stores, url: str) -> AsyncIterator[None]:
+    """Looks for lost data at the start, and whenever the store is fenced, until left.
+
+    Raises:
+        StoreError: The store does not answer.
+    """
+    layout = stores.layout
+
+    def announce(progress: str | None) -> None:
+        layout.progress = progress
+
+    source = SqlRebuildSource(read_ledger_url(url))
+    work = Rebuilding(
+        source=source,
+        restorer=ValkeyShardRestorer(
+            stores.client,
+            read_scripts(),
+            kind=clock_kind(settings),
+            clock=stores.clock,
+            timing=hold_timing(settings),
+            witness=witness_of(settings),
+        ),
+        announce=announce,
+        adopt=layout.open,
+    )
+
+    async def look() -> None:
+        if layout.fence is not None:
+            await work.run()
+
+    looking = Recurring("rebuild what the store lost", look, interval_seconds=_LOOK_SECONDS)
+    try:
+        if layout.fence is None:
+            await work.close_outdated()
+            await layout.open()
+    except LedgerUnavailable as error:
+        _log.warning("store_not_compared_with_ledger", reason=str(error))
+    looking.start()
+    try:
+        yield
+    finally:
+        await looking.stop()
+        source.close()

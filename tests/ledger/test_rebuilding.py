@@ -1,0 +1,157 @@
+"""A store that lost its data comes back from the ledger by itself."""
+
+from collections.abc import AsyncIterator, Iterator
+from pathlib import Path
+
+import grpc
+import pytest
+
+from fluxrouter.v1 import router_pb2, usage_pb2
+from fluxrouter_server.cli.resource_files import read_resources
+from fluxrouter_server.store.keys import account_keys, ledger_key
+from fluxrouter_testing.customers import account, connected, plan
+from fluxrouter_testing.fleet import Fleet, running_fleet
+from fluxrouter_testing.refusals import refused
+from fluxrouter_testing.shop import Shop
+from fluxrouter_testing.waiting import eventually_async
+
+ROOT = Path(__file__).resolve().parents[2]
+START_US = 1_800_000_000_000_000  # 2027-01-15T08:00:00Z
+PATIENCE_SECONDS = 30
+
+
+@pytest.fixture
+def fleet() -> Iterator[Fleet]:
+    with running_fleet(servers=1, start_us=START_US, with_ledger=True) as started:
+        yield started
+
+
+@pytest.fixture
+async def shop(fleet: Fleet) -> AsyncIterator[Shop]:
+    catalog = read_resources([str(ROOT / "examples" / "resources" / "catalog.yaml")])
+    async with connected(fleet.servers[0].address) as connection:
+        await connection.apply(*catalog, plan("gold", "1.00"), account("shop", "gold"))
+        yield Shop(connection, "shop", "gold", fleet.clock)
+
+
+async def entries(shop: Shop) -> list[usage_pb2.LedgerEntry]:
+    request = usage_pb2.ListLedgerRequest(account=shop.account)
+    return list((await shop.connection.usage.ListLedger(request)).entries)
+
+
+async def all_arrived(shop: Shop, fleet: Fleet) -> str:
+    """Waits until nothing waits for the ledger; returns the account's uid."""
+
+    async def arrived() -> str:
+        found = await entries(shop)
+        if not found:
+            return ""
+        uid = found[0].account_uid
+        keys = account_keys(uid)  # type: ignore[arg-type]  # the wire knows no types of ids
+        is_empty = fleet.store.command("XLEN", ledger_key(keys.shard)) == 0
+        return uid if is_empty else ""
+
+    return await eventually_async(arrived, timeout_seconds=PATIENCE_SECONDS)
+
+
+def counters(fleet: Fleet, uid: str) -> dict[str, str]:
+    """The account's hash without what is zero, of the moment, or packed."""
+    key = account_keys(uid).account  # type: ignore[arg-type]  # as above
+    flat = fleet.store.command("HGETALL", key)
+    assert isinstance(flat, list)
+    pairs = zip(flat[::2], flat[1::2], strict=True)
+    fields = {name.decode(): value.decode(errors="replace") for name, value in pairs}
+    return {
+        name: value
+        for name, value in fields.items()
+        if value != "0" and not name.startswith(("tat_", "hours", "h:"))
+    }
+
+
+async def is_back(shop: Shop) -> bool:
+    try:
+        await shop.connection.spend(shop.account)
+    except grpc.aio.AioRpcError as error:
+        return error.code() is not grpc.StatusCode.UNAVAILABLE
+    return True
+
+
+async def lose_and_wait(shop: Shop, fleet: Fleet) -> None:
+    fleet.store.command("FLUSHALL")
+    refusal = await refused(shop.route())
+    assert refusal.code is grpc.StatusCode.UNAVAILABLE
+    await eventually_async(lambda: is_back(shop), timeout_seconds=PATIENCE_SECONDS)
+
+
+async def test_counters_come_back_bit_by_bit(shop: Shop, fleet: Fleet) -> None:
+    key = await shop.create_key()
+    for _ in range(3):
+        hold = await shop.route(account="", api_key=key, labels={"team": "search"})
+        await shop.settle(hold.hold_id, output_tokens=50)
+    uid = await all_arrived(shop, fleet)
+    before = counters(fleet, uid)
+    await lose_and_wait(shop, fleet)
+    assert counters(fleet, uid) == before
+    spend = await shop.connection.spend(shop.account)
+    assert (spend.settled_nano_usd, spend.held_nano_usd) == (3 * 1_200_000, 0)
+
+
+async def test_keys_plans_and_catalog_work_as_before(shop: Shop, fleet: Fleet) -> None:
+    key = await shop.create_key()
+    hold = await shop.route(account="", api_key=key)
+    await shop.settle(hold.hold_id, output_tokens=50)
+    await all_arrived(shop, fleet)
+    await lose_and_wait(shop, fleet)
+    assert (await shop.route(account="", api_key=key)).model == "llama-3.1-8b"
+    wrong = router_pb2.RouteRequest(api_key=key[:-1] + "x", model="flux-fast", input_tokens=1)
+    refusal = await refused(shop.connection.router.Route(wrong))
+    assert refusal.code is grpc.StatusCode.UNAUTHENTICATED
+
+
+async def test_a_request_that_was_charged_is_never_charged_again(shop: Shop, fleet: Fleet) -> None:
+    hold = await shop.route(request_id="mine")
+    receipt = await shop.settle(hold.hold_id, output_tokens=50)
+    await all_arrived(shop, fleet)
+    await lose_and_wait(shop, fleet)
+    again = await shop.settle(hold.hold_id, output_tokens=50)
+    assert again.replayed
+    assert again.billed_nano_usd == receipt.billed_nano_usd
+    replay = await shop.route(request_id="mine")
+    assert replay.replayed
+    spend = await shop.connection.spend(shop.account)
+    assert (spend.settled_nano_usd, spend.held_nano_usd) == (receipt.billed_nano_usd, 0)
+
+
+async def test_holds_in_flight_end_uncharged_and_leave_the_cap_free(
+    shop: Shop, fleet: Fleet
+) -> None:
+    settled = await shop.route()
+    await shop.settle(settled.hold_id, output_tokens=50)
+    in_flight = await shop.route()
+    await all_arrived(shop, fleet)
+    await lose_and_wait(shop, fleet)
+    spend = await shop.connection.spend(shop.account)
+    assert (spend.settled_nano_usd, spend.held_nano_usd) == (1_200_000, 0)
+    refusal = await refused(shop.settle(in_flight.hold_id, output_tokens=50))
+    assert refusal.reason == "HOLD_TOO_OLD"
+
+
+async def test_the_ledger_goes_on_without_a_gap_after_a_rebuild(shop: Shop, fleet: Fleet) -> None:
+    hold = await shop.route()
+    await shop.settle(hold.hold_id, output_tokens=50)
+    await all_arrived(shop, fleet)
+    await lose_and_wait(shop, fleet)
+    hold = await shop.route()
+    await shop.settle(hold.hold_id, output_tokens=50)
+    await eventually_async(lambda: both(shop), timeout_seconds=PATIENCE_SECONDS)
+    newest, oldest = await entries(shop)
+    assert (newest.seq, newest.epoch) == (oldest.seq + 1, oldest.epoch + 1)
+    assert newest.settled_after_nano_usd == 2 * 1_200_000
+    parts = [
+        part async for part in shop.connection.usage.CheckLedger(usage_pb2.CheckLedgerRequest())
+    ]
+    assert [list(part.drifts) for part in parts if part.drifts] == []
+
+
+async def both(shop: Shop) -> bool:
+    return len(await entries(shop)) == 2
