@@ -1,5 +1,6 @@
 """What every process that serves calls is made of, whichever transport brings them."""
 
+import time
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -8,12 +9,18 @@ from typing import Final
 
 import grpc
 
-from fluxrouter_server.bootstrap.credentials_file import read_credentials_file
+from fluxrouter_server.bootstrap.credentials_file import (
+    ConfiguredCredential,
+    ServiceAccount,
+    read_credentials_file,
+)
 from fluxrouter_server.bootstrap.exposure import allows_local, needs_stored, require_stored
 from fluxrouter_server.bootstrap.ledger import OpenLedger, open_ledger
 from fluxrouter_server.bootstrap.stores import Stores, open_stores
 from fluxrouter_server.bootstrap.use_cases import UseCases, build_use_cases
+from fluxrouter_server.cluster.token_reviews import ServiceAccountTokens, connected_reviews
 from fluxrouter_server.domain.holds import HoldState
+from fluxrouter_server.services.credentials import TokenReviewer
 from fluxrouter_server.services.ports.documents import CredentialRecord
 from fluxrouter_server.services.ports.telemetry import Counter
 from fluxrouter_server.services.recurring import Recurring
@@ -75,6 +82,7 @@ async def open_core(settings: Settings, *, sweeps: bool) -> AsyncIterator[Core]:
     async with (
         open_stores(settings, on_expired=count_expired) as stores,
         open_ledger(settings, stores, works=sweeps) as ledger,
+        _reviewer(configured) as reviewer,
     ):
         if needs_stored(settings, configured):
             require_stored(settings, await stores.control.credentials.list_credentials())
@@ -82,8 +90,9 @@ async def open_core(settings: Settings, *, sweeps: bool) -> AsyncIterator[Core]:
             stores,
             metrics,
             ledger=ledger.reader,
-            configured=configured,
+            configured=[item for item in configured if isinstance(item, CredentialRecord)],
             local_allowed=is_local,
+            reviewer=reviewer,
         )
         _add_gauges(metrics, stores, use_cases, ledger)
         pipeline = CallPipeline(
@@ -96,10 +105,24 @@ async def open_core(settings: Settings, *, sweeps: bool) -> AsyncIterator[Core]:
             yield Core(stores, use_cases, metrics, drain, pipeline, is_local)
 
 
-def _configured(settings: Settings) -> Sequence[CredentialRecord]:
+def _configured(settings: Settings) -> Sequence[ConfiguredCredential]:
     if settings.credentials_file is None:
         return ()
     return read_credentials_file(settings.credentials_file)
+
+
+@asynccontextmanager
+async def _reviewer(
+    configured: Sequence[ConfiguredCredential],
+) -> AsyncIterator[TokenReviewer | None]:
+    """Yields who verifies the tokens of ServiceAccounts; None where none is let in."""
+    accounts = [item for item in configured if isinstance(item, ServiceAccount)]
+    if not accounts:
+        yield None
+        return
+    callers = {item.account: item.caller for item in accounts}
+    async with connected_reviews() as reviews:
+        yield ServiceAccountTokens(callers, reviews, time.monotonic)
 
 
 def _code_names() -> list[str]:

@@ -1,6 +1,6 @@
 """Decides who is let in without a credential: nobody, or everybody on this machine alone."""
 
-from collections.abc import Sequence
+from collections.abc import Sequence, Sized
 
 from fluxrouter_server.services.ports.documents import CredentialRecord
 from fluxrouter_server.settings import Settings, SettingsError
@@ -8,12 +8,12 @@ from fluxrouter_server.settings import Settings, SettingsError
 __all__ = ["allows_local", "needs_stored", "require_stored"]
 
 
-def allows_local(settings: Settings, configured: Sequence[CredentialRecord]) -> bool:
+def allows_local(settings: Settings, configured: Sized) -> bool:
     """Whether calls without a credential may do everything: on loopback, with none configured."""
     return settings.listen.is_loopback and not configured
 
 
-def needs_stored(settings: Settings, configured: Sequence[CredentialRecord]) -> bool:
+def needs_stored(settings: Settings, configured: Sized) -> bool:
     """Whether other machines reach the server, and only a credential made at run time keeps it."""
     return not settings.listen.is_loopback and not configured
 

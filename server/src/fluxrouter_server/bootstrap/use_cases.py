@@ -17,7 +17,7 @@ from fluxrouter_server.routing.rules import PlainTierRule
 from fluxrouter_server.services.admissions import Admissions
 from fluxrouter_server.services.cap_service import CapService
 from fluxrouter_server.services.control_service import ControlService
-from fluxrouter_server.services.credentials import Credentials
+from fluxrouter_server.services.credentials import Credentials, TokenReviewer
 from fluxrouter_server.services.decisions import Decisions
 from fluxrouter_server.services.key_service import KeyService
 from fluxrouter_server.services.ledger_check import LedgerCheck
@@ -60,6 +60,7 @@ def build_use_cases(
     ledger: LedgerReader,
     configured: Sequence[CredentialRecord],
     local_allowed: bool,
+    reviewer: TokenReviewer | None = None,
 ) -> UseCases:
     """Puts the use cases together.
 
@@ -69,6 +70,7 @@ def build_use_cases(
         ledger: What usage is read from.
         configured: Service credentials of the settings.
         local_allowed: Whether calls without any credential may do everything.
+        reviewer: Who verifies tokens that somebody else issues; None lets none in.
     """
     control = stores.control
     cache = _cache(stores)
@@ -106,6 +108,7 @@ def build_use_cases(
             configured=configured,
             local_allowed=local_allowed,
             monotonic=time.monotonic,
+            reviewer=reviewer,
         ),
         unknown=unknown,
         sweeping=_sweeping(stores, telemetry),

@@ -1,0 +1,1 @@
+"""Kubernetes as the server uses it: to find out whose a ServiceAccount's token is."""
