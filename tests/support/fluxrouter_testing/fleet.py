@@ -1,6 +1,7 @@
 """A real Valkey and `fluxrouter serve` processes on it, for tests, demo and benchmarks."""
 
 import json
+import os
 import sys
 import tempfile
 from collections.abc import Iterator, Sequence
@@ -95,6 +96,8 @@ class Fleet:
             *("--listen", "127.0.0.1:0", "--metrics-listen", "127.0.0.1:0"),
             *("--store", self.store_url, "--data-dir", str(self.folder / name)),
             *("--log-level", "warning", "--ready-file", str(ready)),
+            # What works on one works on the other, for that is tested; this one starts sooner.
+            *("--transport", os.environ.get("FLUXROUTER_TRANSPORT", "grpc")),
             *(("--simulated-clock", str(self._clock.path)) if self._clock else ()),
             *(() if self.servers else ("--initialize-store",)),
             *options,

@@ -67,7 +67,7 @@ OPTIONS: Final = (
     Option(
         "transport",
         one_of(TransportKind),
-        TransportKind.GRPC,
+        TransportKind.AUTO,
         "How calls arrive: `envoy`, where decisions cost a fraction, `grpc`, which runs anywhere, "
         "or `auto`: envoy where it runs.",
         "NAME",
