@@ -9,7 +9,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-_START_SECONDS = 30.0  # far beyond what a start takes, short enough to notice that none comes
+_START_SECONDS = 60.0  # far beyond what a start takes, short enough to notice that none comes
 _STOP_SECONDS = 15.0
 _POLL_SECONDS = 0.02
 

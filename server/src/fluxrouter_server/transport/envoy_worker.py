@@ -21,7 +21,7 @@ __all__ = ["EnvoyWorker", "WorkerFailed", "WorkerFiles"]
 
 _log = structlog.get_logger(__name__)
 
-_START_SECONDS: Final = 30.0
+_START_SECONDS: Final = 60.0
 _POLL_SECONDS: Final = 0.02
 _STOP_SECONDS: Final = 5.0
 #: A connection that is not used for so long while the worker drains is idle.
