@@ -222,3 +222,13 @@ def test_a_period_in_which_all_was_denied_is_closed_as_well(world: HoldWorld) ->
     world.now_us = opened(world).end_us + 2 * HOUR_US
     world.sweep()
     assert [entry["sa"] for entry in world.entries("period-close")] == [0]
+
+
+def test_a_period_with_any_number_of_levels_can_be_closed(world: HoldWorld) -> None:
+    world.settle(world.admit())
+    fields = [word for n in range(20_000) for word in (f"s:1:k/key-{n}", 1)]
+    world.client.command("HSET", world.key(f"acct:{world.uid}"), *fields)
+    world.now_us = opened(world).end_us + 2 * HOUR_US
+    world.sweep()
+    assert len(world.entries("period-close")) == 1
+    assert [name for name in world.fields() if name.startswith("s:1:")] == []

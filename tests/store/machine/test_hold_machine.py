@@ -4,7 +4,7 @@ After each step the invariants are read off the store's state and every counter 
 model's. `--hypothesis-profile=thorough` runs many more and longer examples.
 """
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from itertools import count
 
 import pytest
@@ -23,7 +23,7 @@ from fluxrouter_server.domain.accounts import KeyState
 from fluxrouter_server.domain.denials import Denial, Reason
 from fluxrouter_server.domain.hold_ids import HoldRef, request_key
 from fluxrouter_server.domain.holds import Candidate, HoldState, Receipt
-from fluxrouter_server.domain.ids import Principal, RequestId
+from fluxrouter_server.domain.ids import RequestId
 from fluxrouter_server.domain.limits import Limits
 from fluxrouter_server.domain.periods import Period
 from fluxrouter_server.domain.pricing import Usage, worst_case_nano_usd
@@ -40,79 +40,25 @@ from fluxrouter_testing.hold_changes import (
     changes,
     plan_edits,
 )
-from fluxrouter_testing.hold_documents import HOUR_US, SECOND_US, candidate
+from fluxrouter_testing.hold_documents import HOUR_US, SECOND_US
 from fluxrouter_testing.hold_invariants import HoldInvariants
 from fluxrouter_testing.hold_model import HoldModel
 from fluxrouter_testing.hold_model_choice import caps_of
 from fluxrouter_testing.hold_model_values import Denied, ModelHold, Replayed, StaleDocuments
-from fluxrouter_testing.hold_world import EDGE, HoldWorld
-from fluxrouter_testing.valkey import ThrowawayValkey
-
-OTHER = Principal("service/other")
-LABELS: list[dict[str, str]] = [{}, {"team": "search"}, {"team": "search", "env": "ci"}]
-OFFERS = [
-    (candidate(),),
-    (candidate("dear", input_tokens=3_000, output_tokens=2_000), candidate(output_tokens=500)),
-    (candidate(input_tokens=10, output_tokens=40, choices=3),),
-]
-USAGES = [
-    Usage(0, 0, 0, 0),
-    Usage(900, 50, 50, 300),
-    Usage(1_000, 0, 0, 1_000),
-    Usage(5_000, 0, 0, 9_000),
-]
-
-requests = st.sampled_from(["r0", "r1", "r2", "r3"])
-attempts = st.sampled_from([1, 1, 1, 2, 3])
-calls = st.sampled_from(["", "x", "y"])
-labels = st.sampled_from(LABELS)
-offers = st.sampled_from(OFFERS)
-seldom = st.sampled_from([False] * 7 + [True])
-# Counted from the latest hold, since most of the others are forgotten.
-places = st.one_of(st.integers(0, 2), st.integers(0, 2), st.integers(0, 10_000))
-
-
-@dataclass(frozen=True)
-class Ask:
-    """A request that may be known already. `key` is the place of the secret that it comes with."""
-
-    request: str
-    attempt: int
-    labels: dict[str, str]
-    key: int | None
-    offers: tuple[Candidate, ...]
-    call: str
-    has_other_body: bool
-    has_old_documents: bool
-    has_old_proposal: bool
-
-
-@dataclass(frozen=True)
-class Touch:
-    """Somebody wants to end or extend a hold: the one of that place, from the latest back."""
-
-    place: int
-    is_thief: bool
-    has_old_documents: bool
-
-    @property
-    def principal(self) -> Principal:
-        return OTHER if self.is_thief else EDGE
-
-
-asks = st.builds(
+from fluxrouter_testing.hold_steps import (
     Ask,
-    request=requests,
-    attempt=attempts,
-    labels=labels,
-    key=st.sampled_from([None, 0, 0, 1]),
-    offers=offers,
-    call=calls,
-    has_other_body=seldom,
-    has_old_documents=seldom,
-    has_old_proposal=seldom,
+    Touch,
+    asks,
+    attempts,
+    calls,
+    labels,
+    offers,
+    requests,
+    touches,
+    usages,
 )
-touches = st.builds(Touch, place=places, is_thief=seldom, has_old_documents=seldom)
+from fluxrouter_testing.hold_world import HoldWorld
+from fluxrouter_testing.valkey import ThrowawayValkey
 
 
 class HoldMachine(RuleBasedStateMachine):
@@ -123,7 +69,7 @@ class HoldMachine(RuleBasedStateMachine):
     @initialize(plan=plan_edits)
     def begin(self, plan: PlanEdited) -> None:
         self.world = HoldWorld(self.server)
-        self.model = HoldModel(self.world.timing)
+        self.model = HoldModel(self.world.uid, self.world.timing)
         self.watch = HoldInvariants(self.world, self.model)
         KeyChanged(KeyState.ACTIVE).apply(self.world)
         replace(plan, name="free").apply(self.world)
@@ -226,7 +172,7 @@ class HoldMachine(RuleBasedStateMachine):
     # Holds.
 
     @precondition(lambda self: self.holds)
-    @rule(touch=touches, usage=st.sampled_from(USAGES))
+    @rule(touch=touches, usage=usages)
     def a_hold_is_settled(self, touch: Touch, usage: Usage) -> None:
         hold, limits = self.hold(touch), self.limits(touch.has_old_documents)
         answer = self.world.try_settle(

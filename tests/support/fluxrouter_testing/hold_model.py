@@ -10,7 +10,9 @@ from dataclasses import dataclass, field
 from typing import Final
 
 from fluxrouter_server.domain.denials import Reason
+from fluxrouter_server.domain.hold_ids import request_key
 from fluxrouter_server.domain.holds import HoldState
+from fluxrouter_server.domain.ids import AccountUid, RequestId
 from fluxrouter_server.domain.periods import Period
 from fluxrouter_server.domain.plans import OnExpiry, Overage
 from fluxrouter_server.domain.pricing import Usage, cost_nano_usd, worst_case_nano_usd
@@ -43,6 +45,7 @@ EXACT: Final = 2**53
 class HoldModel:
     """One account's money. `number` holds counters by their names in the store."""
 
+    uid: AccountUid
     timing: HoldTiming
     number: dict[str, int] = field(default_factory=dict)
     periods: dict[int, Period] = field(default_factory=dict)
@@ -125,8 +128,7 @@ class HoldModel:
 
     def end_overdue(self, now_us: int) -> None:
         """End every hold whose time is over."""
-        due = sorted(self.live.values(), key=lambda hold: hold.expire_us)
-        for hold in due:
+        for hold in sorted(self.live.values(), key=self._due):
             if hold.expire_us > now_us:
                 return
             if hold.on_expiry is OnExpiry.CHARGE and hold.period > self.closed:
@@ -199,6 +201,10 @@ class HoldModel:
             - self._get("h", level, period, hour)
             for level in levels
         }
+
+    def _due(self, hold: ModelHold) -> tuple[int, str]:
+        """The store's own order: which of two gets the last of the credit depends on it."""
+        return hold.expire_us, request_key(self.uid, RequestId(hold.request))
 
     def _get(self, kind: str, level: str, period: int, hour: int) -> int:
         return self.number.get(counter_name(kind, level, period, hour), 0)

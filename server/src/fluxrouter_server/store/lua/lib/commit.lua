@@ -1,6 +1,15 @@
 -- The one write phase: nothing before it writes, and nothing in it can fail.
 --- @include account
 
+-- Calls a command with any number of words: `unpack` fails beyond some 8,000, and an account may have
+-- had any number of keys and budgets when a period is closed.
+local function write(command, words)
+  local most = 4000
+  for first = 1, #words, most do
+    redis.call(command, key.account, unpack(words, first, math.min(first + most - 1, #words)))
+  end
+end
+
 -- Writes counters, tombstones and entries, and takes ended holds out.
 local function commit()
   if #book.ended > 0 then
@@ -16,12 +25,8 @@ local function commit()
     words[#words + 1] = name
     words[#words + 1] = text
   end
-  if #words > 0 then
-    redis.call('HSET', key.account, unpack(words))
-  end
-  if #book.dropped > 0 then
-    redis.call('HDEL', key.account, unpack(book.dropped))
-  end
+  write('HSET', words)
+  write('HDEL', book.dropped)
 
   if #book.buried > 0 then
     words = {'~', ''}
