@@ -1,5 +1,7 @@
 """Has a store that lost its data rebuilt from the ledger, while the server answers UNAVAILABLE."""
 
+import asyncio
+import contextlib
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Final
@@ -21,6 +23,7 @@ __all__ = ["rebuilding"]
 _log = structlog.get_logger(__name__)
 
 _LOOK_SECONDS: Final = 0.5
+_START_SECONDS: Final = 10.0
 
 
 @asynccontextmanager
@@ -50,9 +53,14 @@ async def rebuilding(settings: Settings, stores: Stores, url: str) -> AsyncItera
         adopt=layout.open,
     )
 
+    has_looked = asyncio.Event()
+
     async def look() -> None:
-        if layout.fence is not None:
-            await work.run()
+        try:
+            if layout.fence is not None:
+                await work.run()
+        finally:
+            has_looked.set()
 
     looking = Recurring("rebuild what the store lost", look, interval_seconds=_LOOK_SECONDS)
     try:
@@ -63,7 +71,17 @@ async def rebuilding(settings: Settings, stores: Stores, url: str) -> AsyncItera
         _log.warning("store_not_compared_with_ledger", reason=str(error))
     looking.start()
     try:
+        await _wait_for(has_looked)
         yield
     finally:
         await looking.stop()
         source.close()
+
+
+async def _wait_for(has_looked: asyncio.Event) -> None:
+    """Gives a rebuild that takes seconds the time, so that the start finds what it needs.
+
+    A longer one goes on while the server answers UNAVAILABLE.
+    """
+    with contextlib.suppress(TimeoutError):
+        await asyncio.wait_for(has_looked.wait(), _START_SECONDS)
