@@ -3,7 +3,8 @@ from pathlib import Path
 
 import pytest
 
-from fluxrouter_server.bootstrap.credentials_file import read_credentials_file
+from fluxrouter_server.bootstrap.credentials_file import ServiceAccount, read_credentials_file
+from fluxrouter_server.services.callers import Scope
 from fluxrouter_server.services.ports.documents import CredentialRecord
 from fluxrouter_server.settings import SettingsError
 
@@ -23,6 +24,13 @@ def test_a_file_lists_names_scopes_and_hashes(tmp_path: Path) -> None:
     )
 
 
+def test_an_entry_may_name_a_service_account_instead(tmp_path: Path) -> None:
+    path = written(tmp_path, "- {name: op, scopes: [control, read], serviceAccount: sys/op}")
+    (found,) = read_credentials_file(path)
+    assert found == ServiceAccount("op", "sys/op", frozenset({Scope.CONTROL, Scope.READ}))
+    assert found.caller.principal == "service/op"
+
+
 @pytest.mark.parametrize(
     "text, problem",
     [
@@ -35,6 +43,9 @@ def test_a_file_lists_names_scopes_and_hashes(tmp_path: Path) -> None:
         (f"- {{name: g, scopes: [fly], sha256: {DIGEST}}}", "scopes must be"),
         ("- {name: g, scopes: [route], sha256: abc}", "64 hexadecimal digits"),
         (f"- &a {{name: g, scopes: [route], sha256: {DIGEST}}}\n- *a", "stands twice"),
+        ("- {name: g, scopes: [route], serviceAccount: alone}", "write namespace/name"),
+        ("- {name: g, scopes: [route], serviceAccount: [a/b]}", "write namespace/name"),
+        (f"- {{name: g, scopes: [route], serviceAccount: a/b, sha256: {DIGEST}}}", "either"),
     ],
 )
 def test_a_wrong_file_is_refused_with_what_is_wrong(
