@@ -87,6 +87,7 @@ class Admitting:
                 if attempt is not None:
                     query = replace(query, attempt=attempt)
                 elif waits and answer.reason is Reason.RATE_LIMITED and _is_soon(answer):
+                    waits = False
                     await self._sleep((answer.retry_after_us or 0) / _MICROSECONDS)
                 else:
                     return _refusal(answer, query.attempt)

@@ -116,6 +116,8 @@ class ChatMeter(StreamMeter):
         if chunk is None:
             return True
         self.failure = self.failure or failure_in(chunk)
+        if self.failure:
+            return False
         choices = _choices(chunk)
         for choice in choices:
             self.count(_bytes_of(choice.get("delta")))

@@ -74,7 +74,10 @@ class StreamMeter(ABC):
 
     @abstractmethod
     def see(self, event: ServerSentEvent) -> bool:
-        """Take the next event; return whether the caller is to have it."""
+        """Take the next event; return whether the caller is to have it.
+
+        An event that says that the upstream failed is none: the edge says so in its own words.
+        """
 
     def count(self, output_bytes: int) -> None:
         """Add the output of one event."""

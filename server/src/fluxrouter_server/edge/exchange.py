@@ -99,19 +99,20 @@ class Exchange:
 
 
 async def _pump(stream: OpenStream, write: Callable[[bytes], Awaitable[object]]) -> None:
-    """Pass a stream on; returns at its end, also where the upstream itself says that it failed."""
-    meter, splitter = stream.meter, stream.splitter
-    if stream.first:
-        await write(stream.first)
-    async for piece in stream.pieces:
-        data = b"".join([event.raw for event in splitter.feed(piece) if meter.see(event)])
-        if meter.failure:
-            raise UpstreamBroken(meter.failure)
+    """Pass a stream on; raises UpstreamBroken also where the upstream says that it failed."""
+    meter, splitter, data = stream.meter, stream.splitter, stream.first
+    while True:
         if data:
             await write(data)
-    data = b"".join([event.raw for event in splitter.rest() if meter.see(event)])
-    if data:
-        await write(data)
+        if meter.failure:
+            raise UpstreamBroken(meter.failure)
+        piece = await anext(stream.pieces, None)
+        events = splitter.rest() if piece is None else splitter.feed(piece)
+        data = b"".join([event.raw for event in events if meter.see(event)])
+        if piece is None:
+            if data:
+                await write(data)
+            return
 
 
 def _start(status: int, headers: list[tuple[bytes, bytes]]) -> dict[str, object]:

@@ -147,13 +147,14 @@ class MessagesMeter(StreamMeter):
         self._used: dict[str, Any] = {}
 
     def see(self, event: ServerSentEvent) -> bool:
-        """Take the next event; the caller is to have it."""
+        """Take the next event; the caller gets it, unless the upstream says that it failed."""
         value = event.json()
         if value is None:
             return True
         kind = value.get("type")
         if kind == "error":
             self.failure = self.failure or failure_in(value) or "it answered with an error"
+            return False
         elif kind == "content_block_delta":
             self.count(_bytes_of(value.get("delta")))
         elif kind == "message_start":

@@ -142,7 +142,7 @@ class ResponsesMeter(StreamMeter):
         self._dialect = dialect
 
     def see(self, event: ServerSentEvent) -> bool:
-        """Take the next event; the caller is to have it."""
+        """Take the next event; the caller gets it, unless the upstream says that it failed."""
         value = event.json()
         if value is None:
             return True
@@ -153,7 +153,7 @@ class ResponsesMeter(StreamMeter):
             self.failure = self.failure or failure_in(response)
         if value.get("type") == "error":
             self.failure = self.failure or failure_in(value) or str(value.get("message"))[:200]
-        return True
+        return not self.failure
 
 
 def _capabilities(body: Body) -> Iterator[Capability]:

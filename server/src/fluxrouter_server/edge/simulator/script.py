@@ -14,6 +14,8 @@ __all__ = ["CHARACTERS_PER_TOKEN", "Script", "read_script", "tokens_of"]
 CHARACTERS_PER_TOKEN: Final = 4
 
 _DIRECTIONS: Final = re.compile(r"\[\[simulate ([^\]]*)\]\]")
+#: What `for=MODEL` does to that model alone.
+_FAULTS: Final = frozenset({"status", "fault", "cut", "delay"})
 _MAX_QUOTED_CHARACTERS: Final = 200
 _MAX_TOKENS: Final = 100_000
 _TEXT: Final = (
@@ -61,7 +63,7 @@ def read_script(body: Mapping[str, Any], most_tokens: int) -> Script:
     found = _DIRECTIONS.search(prompt)
     asked = dict(word.partition("=")[::2] for word in found[1].split()) if found else {}
     if asked.get("for", body.get("model")) != body.get("model"):
-        asked = {}
+        asked = {name: text for name, text in asked.items() if name not in _FAULTS}
     pieces = _pieces(prompt, int(asked["tokens"]) if "tokens" in asked else None)
     return Script(
         pieces=pieces[:most_tokens],
