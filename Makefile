@@ -62,6 +62,8 @@ verify: generate ## Check that lock file, committed generated files and the buil
 
 bench: generate ## Measure decisions against a bare gRPC echo; writes benchmarks/results/
 	$(BIN)/python benchmarks/run.py $(ARGS)
+	$(BIN)/python benchmarks/ledger_worker.py
+	$(BIN)/python benchmarks/ledger_usage.py
 
 bench-quick: generate ## The same in under a minute, less exactly
 	$(BIN)/python benchmarks/run.py --quick $(ARGS)

@@ -86,7 +86,8 @@ def _milliseconds(query: Callable[[], object]) -> float:
 def _explain(connection: Connection) -> None:
     statement = text(
         "EXPLAIN (ANALYZE, BUFFERS) SELECT model, lane, key_name, labels, sum(billed_nano_usd) "
-        "FROM ledger_usage WHERE uid = :uid AND period_start_us = :start GROUP BY 1, 2, 3, 4"
+        "FROM ledger_usage WHERE uid = :uid AND grain = 2 AND period_start_us = :start "
+        "GROUP BY 1, 2, 3, 4"
     )
     for line in connection.scalars(statement, {"uid": _LARGE, "start": MONTH_START_US}):
         print(line)
