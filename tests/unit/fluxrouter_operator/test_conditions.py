@@ -1,5 +1,6 @@
 from datetime import UTC, datetime, timedelta
 
+from fluxrouter.plain_json import to_json
 from fluxrouter.v1 import kubernetes_pb2
 from fluxrouter_operator.decisions.conditions import (
     ACCEPTED,
@@ -10,7 +11,6 @@ from fluxrouter_operator.decisions.conditions import (
     State,
     conditions,
 )
-from fluxrouter_operator.decisions.plain_json import to_json
 from fluxrouter_operator.decisions.reasons import Reason
 
 NOW = datetime(2027, 1, 15, 8, tzinfo=UTC)

@@ -2,8 +2,8 @@ from typing import Any
 
 import pytest
 
+from fluxrouter.plain_json import to_json
 from fluxrouter.v1 import cap_pb2
-from fluxrouter_operator.decisions.plain_json import to_json
 from fluxrouter_operator.decisions.spend_status import (
     Crossing,
     crossings,

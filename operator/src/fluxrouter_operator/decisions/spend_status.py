@@ -4,8 +4,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
+from fluxrouter.plain_json import to_json
 from fluxrouter.v1 import cap_pb2, kubernetes_pb2
-from fluxrouter_operator.decisions.plain_json import to_json
 
 __all__ = ["Crossing", "crossings", "format_usd", "spend_status"]
 

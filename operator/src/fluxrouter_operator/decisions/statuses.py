@@ -9,11 +9,11 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 
+from fluxrouter.plain_json import to_json
 from fluxrouter.v1 import cap_pb2, kubernetes_pb2
 from fluxrouter_operator.decisions.conditions import Finding, Standing, State, conditions
 from fluxrouter_operator.decisions.instants import timestamp
 from fluxrouter_operator.decisions.keys import are_settled
-from fluxrouter_operator.decisions.plain_json import to_json
 from fluxrouter_operator.decisions.reasons import Reason
 from fluxrouter_operator.decisions.spend_status import spend_status
 

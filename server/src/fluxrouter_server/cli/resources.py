@@ -4,8 +4,8 @@ from collections.abc import Callable, Sequence
 
 import click
 import yaml
-from google.protobuf import json_format
 
+from fluxrouter.plain_json import to_json
 from fluxrouter.v1 import account_pb2, catalog_pb2, control_pb2, plan_pb2
 from fluxrouter_server.cli.output import instant, output_option, print_json, print_table
 from fluxrouter_server.cli.resource_files import ResourceFileError, read_resources
@@ -122,7 +122,7 @@ def _print_yaml(resources: Sequence[control_pb2.Resource]) -> None:
     for resource in resources:
         name = resource.WhichOneof("resource")
         if name is not None:
-            document = json_format.MessageToDict(getattr(resource, name))
+            document = to_json(getattr(resource, name))
             document.pop("status", None)
             documents.append(document)
     click.echo(yaml.safe_dump_all(documents, sort_keys=False, allow_unicode=True), nl=False)

@@ -1,7 +1,7 @@
-"""Messages as JSON that a cluster stores.
+"""Messages as JSON with whole numbers, which is how a Kubernetes cluster stores resources.
 
-protobuf's own mapping writes 64-bit integers as strings, because JavaScript would round them;
-a cluster's schema wants integers.
+protobuf's own mapping writes 64-bit integers as strings, because JavaScript would round them; the
+schema of a cluster wants integers. Reading back, protobuf takes either.
 """
 
 from typing import Any
