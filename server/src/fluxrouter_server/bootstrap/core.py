@@ -2,7 +2,7 @@
 
 import time
 from collections.abc import AsyncIterator, Sequence
-from contextlib import asynccontextmanager
+from contextlib import AbstractAsyncContextManager, asynccontextmanager, nullcontext
 from dataclasses import dataclass
 from importlib.metadata import version
 from typing import Final
@@ -15,10 +15,10 @@ from fluxrouter_server.bootstrap.credentials_file import (
     read_credentials_file,
 )
 from fluxrouter_server.bootstrap.exposure import allows_local, needs_stored, require_stored
-from fluxrouter_server.bootstrap.ledger import OpenLedger, open_ledger
+from fluxrouter_server.bootstrap.ledger_view import OpenLedger
+from fluxrouter_server.bootstrap.no_ledger import NoLedger
 from fluxrouter_server.bootstrap.stores import Stores, open_stores
 from fluxrouter_server.bootstrap.use_cases import UseCases, build_use_cases
-from fluxrouter_server.cluster.token_reviews import ServiceAccountTokens, connected_reviews
 from fluxrouter_server.domain.holds import HoldState
 from fluxrouter_server.services.credentials import TokenReviewer
 from fluxrouter_server.services.ports.documents import CredentialRecord
@@ -81,7 +81,7 @@ async def open_core(settings: Settings, *, sweeps: bool) -> AsyncIterator[Core]:
 
     async with (
         open_stores(settings, on_expired=count_expired) as stores,
-        open_ledger(settings, stores, works=sweeps) as ledger,
+        _ledger(settings, stores, works=sweeps) as ledger,
         _reviewer(configured) as reviewer,
     ):
         if needs_stored(settings, configured):
@@ -105,6 +105,17 @@ async def open_core(settings: Settings, *, sweeps: bool) -> AsyncIterator[Core]:
             yield Core(stores, use_cases, metrics, drain, pipeline, is_local)
 
 
+def _ledger(
+    settings: Settings, stores: Stores, *, works: bool
+) -> AbstractAsyncContextManager[OpenLedger]:
+    if not works:
+        return nullcontext(OpenLedger(NoLedger(), None))
+    # SQL's libraries are most of what a start would import, and only one process needs them.
+    from fluxrouter_server.bootstrap.ledger import open_ledger  # noqa: PLC0415
+
+    return open_ledger(settings, stores)
+
+
 def _configured(settings: Settings) -> Sequence[ConfiguredCredential]:
     if settings.credentials_file is None:
         return ()
@@ -120,6 +131,12 @@ async def _reviewer(
     if not accounts:
         yield None
         return
+    # As few need them, so are these imported by those alone.
+    from fluxrouter_server.cluster.token_reviews import (  # noqa: PLC0415
+        ServiceAccountTokens,
+        connected_reviews,
+    )
+
     callers = {item.account: item.caller for item in accounts}
     async with connected_reviews() as reviews:
         yield ServiceAccountTokens(callers, reviews, time.monotonic)

@@ -16,12 +16,12 @@ from typing import Final, NoReturn
 import structlog
 
 from fluxrouter_server.bootstrap.ledger_schema import ledger_url
+from fluxrouter_server.bootstrap.ledger_view import LedgerWatch, OpenLedger
 from fluxrouter_server.bootstrap.no_ledger import NoLedger
 from fluxrouter_server.bootstrap.rebuilding import rebuilding
 from fluxrouter_server.bootstrap.stores import Stores
 from fluxrouter_server.ledger.engines import read_ledger_url
 from fluxrouter_server.ledger.reader import SqlLedgerReader
-from fluxrouter_server.services.ports.ledger import Backlog, LedgerReader
 from fluxrouter_server.services.recurring import Recurring
 from fluxrouter_server.settings import Settings
 from fluxrouter_server.store.addresses import StoreAddress
@@ -29,7 +29,7 @@ from fluxrouter_server.store.ledger_stream import ValkeyLedgerStream
 from fluxrouter_server.store.scripts import read_scripts
 from fluxrouter_server.telemetry.logs import LogFormat, LogLevel
 
-__all__ = ["LedgerOrders", "LedgerWatch", "OpenLedger", "open_ledger"]
+__all__ = ["LedgerOrders", "open_ledger"]
 
 _log = structlog.get_logger(__name__)
 
@@ -49,44 +49,20 @@ class LedgerOrders:
     log_level: LogLevel
 
 
-class LedgerWatch:
-    """Counts what waits for the ledger, now and then; `backlog` has the latest count."""
-
-    def __init__(self, stream: ValkeyLedgerStream) -> None:
-        self._stream = stream
-        self.backlog = Backlog(0, 0.0)
-
-    async def look(self) -> None:
-        """Count; raises StoreError."""
-        self.backlog = await self._stream.backlog()
-
-
-@dataclass(frozen=True, slots=True)
-class OpenLedger:
-    """What a process has of the ledger; `watch` is None where it keeps none."""
-
-    reader: LedgerReader
-    watch: LedgerWatch | None
-
-
 @asynccontextmanager
-async def open_ledger(
-    settings: Settings, stores: Stores, *, works: bool
-) -> AsyncIterator[OpenLedger]:
+async def open_ledger(settings: Settings, stores: Stores) -> AsyncIterator[OpenLedger]:
     """Keeps the ledger until left, which brings over what waits.
 
     Args:
         settings: Where it is kept.
         stores: What it is fed from.
-        works: Whether this process keeps it and reads it; else nothing here needs it.
 
     Raises:
         LedgerRefused: The URL is none.
     """
     url = ledger_url(settings)
-    if not url or not works:
-        if works:
-            _log.warning("no_ledger_kept", remedy="give --ledger-url, or entries stay in the store")
+    if not url:
+        _log.warning("no_ledger_kept", remedy="give --ledger-url, or entries stay in the store")
         yield OpenLedger(NoLedger(), None)
         return
     reader = SqlLedgerReader(read_ledger_url(url))

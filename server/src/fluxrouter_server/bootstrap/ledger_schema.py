@@ -4,9 +4,6 @@ from typing import Final
 
 import structlog
 
-from fluxrouter_server.ledger.book import SqlLedgerBook
-from fluxrouter_server.ledger.engines import read_ledger_url, sqlite_url
-from fluxrouter_server.ledger.rebuild_source import SqlRebuildSource
 from fluxrouter_server.services.ports.ledger import LedgerUnavailable
 from fluxrouter_server.settings import Settings
 
@@ -21,6 +18,8 @@ def ledger_url(settings: Settings) -> str:
     """Returns the ledger's URL; empty where none is kept."""
     if settings.ledger_url or settings.store is not None:
         return settings.ledger_url
+    from fluxrouter_server.ledger.engines import sqlite_url  # noqa: PLC0415 - as below
+
     return sqlite_url(settings.data_dir / _FILE_NAME)
 
 
@@ -36,6 +35,11 @@ async def prepare_ledger(settings: Settings) -> bool:
     url = ledger_url(settings)
     if not url:
         return False
+    # SQL's libraries take long to import, and processes that keep no ledger never need them.
+    from fluxrouter_server.ledger.book import SqlLedgerBook  # noqa: PLC0415
+    from fluxrouter_server.ledger.engines import read_ledger_url  # noqa: PLC0415
+    from fluxrouter_server.ledger.rebuild_source import SqlRebuildSource  # noqa: PLC0415
+
     if settings.store is None:
         settings.data_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
     book, source = SqlLedgerBook(read_ledger_url(url)), SqlRebuildSource(read_ledger_url(url))

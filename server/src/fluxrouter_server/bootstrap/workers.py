@@ -109,6 +109,7 @@ async def open_front(
             settings,
             store=stores.address,
             initialize_store=False,
+            ledger_url="",
             examples=False,
             ready_file=None,
         )

@@ -9,7 +9,7 @@ from typing import Any
 import click
 import uvloop
 
-from fluxrouter_server import bootstrap
+from fluxrouter_server.bootstrap import serving
 from fluxrouter_server.services.ports.errors import StoreError
 from fluxrouter_server.settings import OPTIONS, Option, Settings, SettingsError, read_settings
 from fluxrouter_server.telemetry.logs import set_up_logs
@@ -59,18 +59,18 @@ def serve(**given: Any) -> None:  # noqa: ANN401 - one for each setting
         settings = read_settings(given, os.environ)
         set_up_logs(settings.log_format, settings.log_level)
         uvloop.run(
-            bootstrap.serve(settings, announce=lambda listening: _announce(settings, listening))
+            serving.serve(settings, announce=lambda listening: _announce(settings, listening))
         )
     except _EXPECTED as error:
         raise click.ClickException(str(error)) from error
 
 
-def _announce(settings: Settings, listening: bootstrap.Listening) -> None:
+def _announce(settings: Settings, listening: serving.Listening) -> None:
     """Says where the server listens and, with the examples, how to try it."""
     click.echo(
         f"FluxRouter serves gRPC on {listening.grpc}, metrics on {listening.metrics}/metrics"
     )
-    if isinstance(listening.edge, bootstrap.EdgeUrls):
+    if isinstance(listening.edge, serving.EdgeUrls):
         click.echo(f"Base URL for OpenAI's clients: {listening.edge.openai}")
         click.echo(f"Base URL for Anthropic's clients: {listening.edge.anthropic}")
     elif listening.edge is not None:
@@ -99,9 +99,9 @@ Ctrl-C ends it."""
     )
 
 
-def _curl(listening: bootstrap.Listening) -> str:
+def _curl(listening: serving.Listening) -> str:
     """Returns a request to the HTTP edge as people paste it, with lines around it."""
-    if not isinstance(listening.edge, bootstrap.EdgeUrls):
+    if not isinstance(listening.edge, serving.EdgeUrls):
         return ""
     simulated = (
         "\n  (no provider is configured: an upstream simulator of FluxRouter's own answers)\n"
