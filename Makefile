@@ -35,8 +35,8 @@ crds: generate ## Write the chart's custom resource definitions from protos/
 kubernetes: generate ## Build the Kubernetes API server of the operator's tests, unless it is there
 	@$(BIN)/python -m fluxrouter_testing.kubernetes_programs
 
-run: generate ## Run a server with the example catalog, plans and accounts; Ctrl-C ends it
-	$(BIN)/fluxrouter serve --examples $(ARGS)
+run: generate ## Run a server with HTTP edge and example plans and accounts; Ctrl-C ends it
+	$(BIN)/fluxrouter serve --edge --examples $(ARGS)
 
 demo: generate ## Play the story of the Free plan against a real server, on a simulated clock
 	$(BIN)/python examples/demo $(ARGS)

@@ -92,10 +92,7 @@ async def serve(settings: Settings, *, announce: Callable[[Listening], None]) ->
 async def _run(
     settings: Settings, announce: Callable[[Listening], None], signals: StopSignals
 ) -> None:
-    asked = settings.transport
-    if settings.edge and asked is TransportKind.GRPC:
-        asked = TransportKind.AUTO
-    chosen = choose_transport(asked, on_unix_socket=bool(settings.listen.path))
+    chosen = choose_transport(settings.transport, on_unix_socket=bool(settings.listen.path))
     _log.info("transport_chosen", transport=chosen.kind, reason=chosen.why)
     async with AsyncExitStack() as stack:
         core = await stack.enter_async_context(open_core(settings, sweeps=True))

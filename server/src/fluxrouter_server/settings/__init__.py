@@ -95,7 +95,9 @@ def _require_consistent(settings: Settings) -> None:
             "--simulated-clock: is for demonstrations and tests, and refused on an address that "
             f"others can reach; leave it out, or listen on 127.0.0.1 instead of {settings.listen}"
         )
-    if settings.workers > 1 and settings.transport is TransportKind.GRPC and not settings.edge:
+    if settings.edge and settings.transport is TransportKind.GRPC:
+        raise SettingsError("--edge: it runs inside of Envoy; leave --transport grpc out")
+    if settings.workers > 1 and settings.transport is TransportKind.GRPC:
         raise SettingsError("--workers: grpc.aio is one process; give --transport envoy, too")
     if settings.metrics_listen.path:
         raise SettingsError("--metrics-listen: must be host:port; scrapers know no unix sockets")

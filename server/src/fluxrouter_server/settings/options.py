@@ -84,8 +84,8 @@ OPTIONS: Final = (
         read_switch,
         "false",
         "Serve the HTTP endpoints of OpenAI and Anthropic clients, too, and call the catalog's "
-        "upstreams. It runs inside of Envoy and implies `--transport auto`; where Envoy does not "
-        "run the server says so and serves gRPC alone.",
+        "upstreams. It runs inside of Envoy; where Envoy does not run the server says so, and "
+        "serves gRPC alone.",
         None,
     ),
     Option(
