@@ -14,7 +14,7 @@ PYTEST := $(BIN)/pytest -n 2 --dist loadfile
 # Folders whose scripts run by path: each is an import root of its own, so each is typed on its own.
 SCRIPTS := make benchmarks examples/demo
 
-.PHONY: help setup generate crds kubernetes run demo test test-unit lint verify bench bench-quick lock clean
+.PHONY: help setup generate crds kubernetes run demo test test-unit test-faults lint verify bench bench-quick lock clean
 
 help: ## Print every target and what it does
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' Makefile
@@ -46,6 +46,9 @@ test: kubernetes ## Run all tests
 
 test-unit: generate ## Run the tests that need no server: under 30 seconds
 	$(PYTEST) tests/unit tests/architecture $(ARGS)
+
+test-faults: generate ## Kill worker, server, store and database 200 times under load; compare all sums
+	FLUXROUTER_FAULT_ROUNDS=200 $(BIN)/pytest tests/ledger/test_kills.py $(ARGS)
 
 lint: generate ## Check style, types, import rules and the contracts' compatibility
 	$(BIN)/ruff check .

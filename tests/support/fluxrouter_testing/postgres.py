@@ -5,6 +5,7 @@ unix socket in a directory of its own. PostgreSQL refuses to run as root, so the
 unprivileged user that owns nothing else.
 """
 
+import contextlib
 import os
 import pwd
 import shutil
@@ -20,6 +21,7 @@ from typing import Final, Self
 import psycopg
 from sqlalchemy.engine import URL
 
+from fluxrouter_testing.valkey import is_process_alive
 from fluxrouter_testing.waiting import eventually
 
 __all__ = ["ThrowawayPostgres", "running_postgres"]
@@ -83,9 +85,16 @@ class ThrowawayPostgres:
 
     def kill(self) -> None:
         """Ends all its processes without any warning, as a crash would."""
-        if self._process is not None:
-            os.killpg(self._process.pid, signal.SIGKILL)
+        if self._process is None:
+            return
+        # Its children are no part of its process group: each has one of its own.
+        tasks = Path(f"/proc/{self._process.pid}/task")
+        pids = [int(pid) for task in tasks.iterdir() for pid in _children(task)]
         self._end(signal.SIGKILL)
+        for pid in pids:
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGKILL)
+        eventually(lambda: not any(map(is_process_alive, pids)), timeout_seconds=_PATIENCE_SECONDS)
 
     def execute(self, statement: str) -> None:
         """Runs one statement over a connection of its own."""
@@ -141,6 +150,10 @@ def running_postgres(*, durable: bool = False) -> Iterator[ThrowawayPostgres]:
             yield server.start()
         finally:
             server.stop()
+
+
+def _children(task: Path) -> list[str]:
+    return (task / "children").read_text().split()
 
 
 def _user() -> str | None:
