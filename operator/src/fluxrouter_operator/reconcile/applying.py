@@ -6,19 +6,21 @@ thousand accounts is a few dozen.
 """
 
 import asyncio
+import contextlib
 from collections.abc import Sequence
 from typing import Final
 
 import structlog
 
 from fluxrouter.v1 import control_pb2
-from fluxrouter_operator.clients.errors import ClientError, ServerUnreachable
+from fluxrouter_operator.clients.errors import ClientError, ServerRefused, ServerUnreachable
 from fluxrouter_operator.decisions.conditions import ACCEPTED, Acknowledgement, Finding
 from fluxrouter_operator.decisions.documents import DocumentError, digest, to_resource
 from fluxrouter_operator.decisions.verdicts import AccountWorld, judge_account, refused
 from fluxrouter_operator.observed import Key, Kind, Observed
 from fluxrouter_operator.reconcile.bulk_apply import Applied, Outcome, Refused, apply_all
 from fluxrouter_operator.reconcile.dependents import Dependents
+from fluxrouter_operator.reconcile.spend_reading import SpendReading
 from fluxrouter_operator.reconcile.world import World
 
 __all__ = ["Applying"]
@@ -31,9 +33,10 @@ _FINALIZERS_AT_ONCE: Final = 16
 class Applying:
     """One worker; a pass at a time."""
 
-    def __init__(self, world: World, dependents: Dependents) -> None:
+    def __init__(self, world: World, dependents: Dependents, reading: SpendReading) -> None:
         self._world = world
         self._dependents = dependents
+        self._reading = reading
 
     async def apply(self, observed: Sequence[Observed]) -> None:
         """Applies resources that are there and are to stay (or can't go yet), kind after kind.
@@ -78,6 +81,7 @@ class Applying:
         for item in observed:
             resource = self._judge(item)
             if resource is None:
+                self._world.statuses.add(item.key)
                 self._world.resources.done(item.key)
             else:
                 sent.append((item, digest(resource)))
@@ -85,9 +89,22 @@ class Applying:
         if not sent:
             return
         outcomes = await apply_all(self._world.server, resources)
+        refusals = sum(isinstance(outcome, Refused) for outcome in outcomes)
+        kind = sent[0][0].key.kind
+        _log.info("applied", kind=kind, resources=len(outcomes), refused=refusals)
         for (item, content), outcome in zip(sent, outcomes, strict=True):
             self._learn(item, content, outcome)
+        await self._read_spends([item for item, _ in sent if item.key.kind is Kind.ACCOUNT])
+        for item, _ in sent:
+            self._world.statuses.add(item.key)
             self._world.resources.done(item.key)
+
+    async def _read_spends(self, accounts: Sequence[Observed]) -> None:
+        """Reads what new accounts have spent, so that their first status says it."""
+        known = [(item.key, self._world.known(item)) for item in accounts]
+        new = [key for key, each in known if each.acknowledged is not None and each.spend is None]
+        with contextlib.suppress(ServerUnreachable, ServerRefused):
+            await self._reading.read_accounts(new)
 
     def _judge(self, item: Observed) -> control_pb2.Resource | None:
         """Returns what is to be sent; None where nothing is, and then its status says why."""
@@ -132,7 +149,6 @@ class Applying:
         if known.accepted != verdict:
             _log.info("not_accepted", kind=item.key.kind, key=name, why=verdict.reason)
         known.accepted = verdict
-        world.statuses.add(item.key)
         # Its cause may lie where no event comes from.
         world.resources.add_after(item.key, world.pace.refused_seconds)
 
@@ -144,9 +160,8 @@ class Applying:
         known.acknowledged = Acknowledgement(
             item.generation, content, outcome.generation, outcome.uid
         )
-        world.statuses.add(item.key)
         if is_news:
-            _log.info("enforced", kind=item.key.kind, key=item.key.server_name)
+            _log.debug("enforced", kind=item.key.kind, key=item.key.server_name)
             self._dependents.after(item)
         is_news = is_news or known.keys_generation != item.generation
         if item.key.kind is Kind.ACCOUNT and is_news:

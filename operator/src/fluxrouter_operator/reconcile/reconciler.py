@@ -7,6 +7,7 @@ from fluxrouter_operator.reconcile.dependents import Dependents
 from fluxrouter_operator.reconcile.key_loop import KeyLoop
 from fluxrouter_operator.reconcile.resource_loop import ResourceLoop
 from fluxrouter_operator.reconcile.spend_loop import SpendLoop
+from fluxrouter_operator.reconcile.spend_reading import SpendReading
 from fluxrouter_operator.reconcile.status_loop import StatusLoop
 from fluxrouter_operator.reconcile.status_writing import StatusWriter
 from fluxrouter_operator.reconcile.world import World
@@ -21,10 +22,11 @@ class Reconciler:
         self._world = world
         self._dependents = Dependents(world)
         writer = StatusWriter(world)
-        self._resources = ResourceLoop(world, self._dependents)
+        reading = SpendReading(world)
+        self._resources = ResourceLoop(world, self._dependents, reading)
         self._keys = KeyLoop(world, writer)
         self._statuses = StatusLoop(world, writer)
-        self._spends = SpendLoop(world)
+        self._spends = SpendLoop(world, reading)
         world.health.on_recovery(self._recovered)
 
     def resource_seen(self, key: Key) -> None:

@@ -6,6 +6,7 @@ from fluxrouter_operator.observed import Key, Kind, Observed
 from fluxrouter_operator.reconcile.applying import Applying
 from fluxrouter_operator.reconcile.deleting import Deleting
 from fluxrouter_operator.reconcile.dependents import Dependents
+from fluxrouter_operator.reconcile.spend_reading import SpendReading
 from fluxrouter_operator.reconcile.world import World
 
 __all__ = ["ResourceLoop"]
@@ -17,9 +18,9 @@ _PASS: Final = 500
 class ResourceLoop:
     """Reconciles resources for ever."""
 
-    def __init__(self, world: World, dependents: Dependents) -> None:
+    def __init__(self, world: World, dependents: Dependents, reading: SpendReading) -> None:
         self._world = world
-        self._applying = Applying(world, dependents)
+        self._applying = Applying(world, dependents, reading)
         self._deleting = Deleting(world, dependents)
 
     async def run(self) -> None:

@@ -36,7 +36,7 @@ class Pace:
     resync_seconds: float = 600.0
     secret_seconds: float = 60.0
     secrets_per_second: float = 20.0
-    status_writes_per_second: float = 20.0
+    status_writes_per_second: float = 50.0
     settle_seconds: float = 5.0
     refused_seconds: float = 60.0
 
