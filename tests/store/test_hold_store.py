@@ -187,3 +187,15 @@ async def test_a_store_that_hangs_is_unavailable_and_the_outcome_unknown(
 
 def server_period() -> object:
     return proposed_period(None, time.time_ns() // 1_000, 1, "UTC")
+
+
+async def test_a_full_memory_stops_admissions_and_no_settlement(valkey: ThrowawayValkey) -> None:
+    async with stores(valkey) as server:
+        hold = (await server.admit("r")).hold
+        valkey.command("CONFIG", "SET", "maxmemory", 1)
+        with pytest.raises(StoreUnavailable, match="memory") as caught:
+            await server.holds.admit(server.command("s"))
+        assert not caught.value.outcome_unknown
+        usage = Usage(1_000, 0, 0, 1_000)
+        settle = SettleCommand(ref(hold), usage, server.limits, EDGE, may_meter_any=False)
+        assert isinstance(await server.holds.settle(settle), Receipt)
