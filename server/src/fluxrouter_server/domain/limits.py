@@ -183,11 +183,8 @@ def override_rates(plan: RateLimits, override: RateLimits) -> RateLimits:
 
 def budgets_for(limits: Limits, labels: Mapping[str, str]) -> tuple[BudgetLimit, ...]:
     """Return the budgets that a request with these labels counts against."""
-    return tuple(
-        budget
-        for budget in limits.budgets
-        if all(labels.get(name) == value for name, value in budget.match_labels.items())
-    )
+    given = labels.items()
+    return tuple([budget for budget in limits.budgets if budget.match_labels.items() <= given])
 
 
 def key_limits(limits: Limits, name: KeyName) -> KeyLimits:

@@ -7,7 +7,7 @@ from fluxrouter_server.domain.catalog import Capability, Catalog, Model, Protoco
 from fluxrouter_server.domain.holds import Candidate
 from fluxrouter_server.domain.ids import KeyName
 from fluxrouter_server.domain.limits import Limits, may_use
-from fluxrouter_server.domain.pricing import MAX_TOKENS, Rates
+from fluxrouter_server.domain.pricing import MAX_TOKENS
 from fluxrouter_server.domain.requests import RouteQuery
 from fluxrouter_server.domain.values import per_call_value
 
@@ -94,8 +94,16 @@ def fit(model: Model, demand: Demand) -> Candidate | Unfit:
         return Unfit(model, Obstacle.PRICE)
     if model.id in query.avoid or not demand.healthy(model):
         return Unfit(model, Obstacle.HEALTH)
-    output_tokens = min(wish, model.context_window_tokens - input_tokens)
-    return _candidate(model, rates, input_tokens, output_tokens, choices=query.choices)
+    return Candidate(
+        model=model.id,
+        lane=model.lane,
+        upstream=model.upstream,
+        upstream_model=model.upstream_model,
+        rates=rates,
+        input_tokens=input_tokens,
+        output_tokens=min(wish, model.context_window_tokens - input_tokens),
+        choices=query.choices,
+    )
 
 
 def input_tokens_of(model: Model, demand: Demand) -> int:
@@ -124,18 +132,3 @@ def _wished_output(model: Model, query: RouteQuery) -> int:
     if wish is None:
         wish = model.default_output_tokens
     return min(wish, model.max_output_tokens, MAX_TOKENS // query.choices)
-
-
-def _candidate(
-    model: Model, rates: Rates, input_tokens: int, output_tokens: int, *, choices: int
-) -> Candidate:
-    return Candidate(
-        model=model.id,
-        lane=model.lane,
-        upstream=model.upstream,
-        upstream_model=model.upstream_model,
-        rates=rates,
-        input_tokens=input_tokens,
-        output_tokens=output_tokens,
-        choices=choices,
-    )

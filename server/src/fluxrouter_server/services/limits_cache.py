@@ -118,6 +118,9 @@ class LimitsCache:
         Raises:
             StoreUnavailable: something is not remembered and could not be read.
         """
+        remembered = self._remembered(uid)
+        if remembered is not None:
+            return remembered
         entry = self._entries.get(uid)
         plan = await self._plan_of(entry)
         if entry is None or plan is None:
@@ -156,6 +159,14 @@ class LimitsCache:
             record = stale.account or (entry.record if entry else None)
             if record is not None:
                 self._plans.pop(record.account.plan)
+
+    def _remembered(self, uid: AccountUid) -> Snapshot | None:
+        """The account's documents where all of them are in memory, as for nearly every call."""
+        entry = self._entries.get(uid)
+        plan = self._plans.get(entry.record.account.plan) if entry is not None else None
+        if entry is None or plan is None or self._catalog is None:
+            return None
+        return self._resolve(entry, plan, self._catalog)
 
     def _resolve(self, entry: _Entry, plan: PlanRecord, catalog: CatalogRecord) -> Snapshot:
         now_us = self._clock.now_us()

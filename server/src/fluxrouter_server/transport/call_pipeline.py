@@ -79,24 +79,20 @@ class UnaryCall:
 
     async def __call__(self, data: bytes, arrival: Arrival) -> bytes | Failure:
         """Serves a call."""
-        begun = self._entry.begin()
+        entry = self._entry
+        begun = entry.begin()
         code = Code.CANCELLED
         try:
-            answer = await self._answer(data, arrival)
+            try:
+                admitted = await entry.admit(data, arrival)
+                found = admitted if isinstance(admitted, Denial) else await self._serve(*admitted)
+                answer = refusal(found) if isinstance(found, Denial) else _serialized(found)
+            except Exception as error:  # noqa: BLE001 - the one place where unknown errors end
+                answer = entry.failure(error, arrival)
             code = answer.code if isinstance(answer, Failure) else Code.OK
         finally:
-            self._entry.end(code, begun, arrival)
+            entry.end(code, begun, arrival)
         return answer
-
-    async def _answer(self, data: bytes, arrival: Arrival) -> bytes | Failure:
-        try:
-            admitted = await self._entry.admit(data, arrival)
-            if isinstance(admitted, Denial):
-                return refusal(admitted)
-            answer = await self._serve(*admitted)
-            return refusal(answer) if isinstance(answer, Denial) else _serialized(answer)
-        except Exception as error:  # noqa: BLE001 - the one place where unknown errors end
-            return self._entry.failure(error, arrival)
 
 
 class StreamCall:
