@@ -27,6 +27,7 @@ class Exchange:
         given = {"content_type": "application/grpc", "te": "trailers", **headers}
         self.scope: Scope = {
             "type": "http",
+            "method": "POST",
             "path": "/test.Service/Method",
             "headers": [
                 (name.replace("_", "-").encode(), value.encode()) for name, value in given.items()

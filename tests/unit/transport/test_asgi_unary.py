@@ -34,9 +34,9 @@ async def test_a_message_is_answered_and_the_status_follows() -> None:
     assert made.headers["content-type"] == "application/grpc"
 
 
-async def test_the_end_of_the_callers_stream_is_not_waited_for() -> None:
-    made = await exchange(piece(frame(b"hello"), more=True))
-    assert made.messages == [b"re: hello"]
+async def test_a_second_message_is_refused_however_late_it_comes() -> None:
+    made = await exchange(piece(frame(b"one"), more=True), piece(frame(b"two")))
+    assert made.status is Code.UNIMPLEMENTED
 
 
 @pytest.mark.parametrize("size", [1, 3, 5, 6, 100])
@@ -107,8 +107,16 @@ async def test_a_failure_is_one_set_of_headers_with_its_details() -> None:
     assert b64decode(made.headers["grpc-status-details-bin"] + "==") == b"\1\2\3\4"
 
 
-async def test_what_is_no_grpc_is_told_so() -> None:
-    made = await exchange(piece(b"{}"), content_type="application/json")
+@pytest.mark.parametrize("kind", ["application/json", "application/grpc+json", "text/html"])
+async def test_what_is_no_grpc_is_told_so(kind: str) -> None:
+    made = await exchange(piece(b"{}"), content_type=kind)
+    assert made.http_status == 415
+
+
+async def test_a_call_that_is_no_post_is_told_so() -> None:
+    made = Exchange([piece(frame(b"hello"))], {})
+    made.scope["method"] = "GET"
+    await unary_endpoint(echo, max_message_bytes=MAX_BYTES)(made.scope, made.receive, made.send)
     assert made.http_status == 415
 
 

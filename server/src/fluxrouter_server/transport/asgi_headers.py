@@ -26,6 +26,8 @@ __all__ = [
 ]
 
 _CONTENT_TYPE: Final = (b"content-type", b"application/grpc")
+#: Messages are protobuf; `application/grpc+json` and its like are another language.
+_CONTENT_TYPES: Final = frozenset({b"application/grpc", b"application/grpc+proto"})
 _ACCEPTED: Final = (b"grpc-accept-encoding", b"identity,gzip")
 _GZIP: Final = b"gzip"
 _IDENTITY: Final = b"identity"
@@ -72,7 +74,7 @@ class Heading:
 def read_heading(scope: Scope) -> Heading | Failure | None:
     """Returns a call's headers, or how it ends; None: it is no gRPC at all."""
     headers = dict(scope["headers"])
-    if not headers.get(b"content-type", b"").startswith(b"application/grpc"):
+    if scope["method"] != "POST" or headers.get(b"content-type") not in _CONTENT_TYPES:
         return None
     encoding = headers.get(b"grpc-encoding")
     if encoding not in _KNOWN_ENCODINGS:

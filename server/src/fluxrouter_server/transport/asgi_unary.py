@@ -99,9 +99,10 @@ def _whole(event: Event, heading: Heading, max_bytes: int) -> bytes | None:
     """Returns the message where the first piece is just that, as nearly always."""
     body: bytes = event.get("body", b"")
     size = len(body) - FRAME_HEADER_BYTES
-    if size < 0 or size > max_bytes or int.from_bytes(body[1:FRAME_HEADER_BYTES], "big") != size:
+    if event.get("more_body") or not 0 <= size <= max_bytes:
         return None
-    # The caller's end of its stream may come in a frame of its own; it is not waited for.
+    if int.from_bytes(body[1:FRAME_HEADER_BYTES], "big") != size:
+        return None
     return plain(body[0], body[FRAME_HEADER_BYTES:], is_gzip=heading.is_gzip, max_bytes=max_bytes)
 
 
