@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 import pytest
 
 from fluxrouter_server.domain.catalog import Catalog
-from fluxrouter_server.domain.holds import HoldState, Receipt
+from fluxrouter_server.domain.holds import Hold, HoldState, Receipt
 from fluxrouter_server.domain.ids import PlanName
 from fluxrouter_server.domain.limits import Limits, resolve
 from fluxrouter_server.domain.periods import proposed_period
@@ -72,10 +72,25 @@ class Stores:
         assert isinstance(answer, Admitted), answer
         return answer
 
+    async def release(self, hold: Hold) -> None:
+        command = ReleaseCommand(
+            uid=self.limits.uid,
+            request_id=None,
+            attempt=1,
+            hold=ref(hold),
+            limits=self.limits,
+            principal=EDGE,
+            may_meter_any=False,
+        )
+        assert isinstance(await self.holds.release(command), Receipt)
+
 
 @asynccontextmanager
 async def stores(
-    server: ThrowawayValkey, clock: EstimatedClock | None = None
+    server: ThrowawayValkey,
+    clock: EstimatedClock | None = None,
+    *,
+    replay_window_us: int = HOUR_US,
 ) -> AsyncIterator[Stores]:
     async with connected(server) as client:
         layout = LayoutKeeper(client, SCRIPTS, clock=ClockKind.REAL, may_initialise=True)
@@ -86,7 +101,7 @@ async def stores(
         plan_record = (await ValkeyPlanStore(shards).put_plan(plan)).record
         catalog = (await ValkeyCatalogStore(shards).put_catalog(Catalog({}, {}, {}, {}))).record
         account = (await ValkeyAccountStore(shards).put_account(free_account())).record
-        timing = HoldTiming()
+        timing = HoldTiming(replay_window_us=replay_window_us)
         calls = HoldCalls(client, SCRIPTS, lives=layout, clock=clock, timing=timing)
         yield Stores(
             holds=ValkeyHoldStore(calls, most_backlog_entries=timing.most_backlog_entries),
@@ -118,23 +133,26 @@ async def test_tombstones_expire_whole_after_twice_the_window(
     shared_valkey: ThrowawayValkey,
 ) -> None:
     async with stores(shared_valkey) as server:
-        hold = (await server.admit("r")).hold
-        await server.holds.release(
-            ReleaseCommand(
-                uid=server.limits.uid,
-                request_id=None,
-                attempt=1,
-                hold=ref(hold),
-                limits=server.limits,
-                principal=EDGE,
-                may_meter_any=False,
-            )
-        )
+        await server.release((await server.admit("r")).hold)
         bucket = server.clock.now_us() // HOUR_US
         key = account_keys(server.limits.uid).tombstones(bucket)
         left_ms = shared_valkey.command("PTTL", key)
         end_ms = (bucket + 2) * HOUR_US // 1_000 + 60_000
         assert abs(left_ms + time.time_ns() // 1_000_000 - end_ms) < 2_000
+
+
+async def test_a_longer_replay_window_is_kept_from_its_first_ending_on(
+    shared_valkey: ThrowawayValkey,
+) -> None:
+    async with stores(shared_valkey) as server:
+        await server.release((await server.admit("r")).hold)
+        bucket = server.clock.now_us() // HOUR_US
+    async with stores(shared_valkey, replay_window_us=24 * HOUR_US) as server:
+        await server.release((await server.admit("s")).hold)
+        key = account_keys(server.limits.uid).tombstones(bucket)
+        assert shared_valkey.command("PTTL", key) >= 24 * HOUR_US // 1_000
+        assert (await server.admit("r")).replayed
+        assert (await server.admit("s")).replayed
 
 
 @pytest.mark.parametrize("hours", [-30, 2])

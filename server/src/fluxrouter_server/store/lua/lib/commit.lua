@@ -36,11 +36,13 @@ local function commit()
     redis.call('HSET', key.tombs, unpack(words))
     if bucket > top_bucket then
       redis.call('HSET', key.meta, 'bucket', bucket)
-      if not is_simulated then
-        -- It is read until the end of the next bucket; a minute more does no harm.
-        local end_ms = math.ceil((bucket + 2) * span.replay / 1000) + 60000
-        redis.call('PEXPIREAT', key.tombs, end_ms)
-      end
+    end
+    -- One that lies ahead of the clock (which was set back, or the window made longer) is used beyond
+    -- what it was given, so each ending keeps it for its own window.
+    if not is_simulated and (bucket > top_bucket or bucket * span.replay > now) then
+      -- It is read until the end of the next bucket; a minute more does no harm.
+      local end_us = math.min((bucket + 2) * span.replay, now + 2 * span.replay)
+      redis.call('PEXPIREAT', key.tombs, math.ceil(end_us / 1000) + 60000)
     end
   end
 
