@@ -144,7 +144,7 @@ class EdgeWorld:
 def edge_world() -> Iterator[EdgeWorld]:
     """Starts a server with edge and examples on a simulated clock, and ends it."""
     with running_fleet(servers=0, start_us=START_US) as fleet, ExitStack() as clients:
-        fleet.start_server("--edge", "--examples")
+        fleet.start_server("--edge", "--examples", "--transport", "envoy")
         yield EdgeWorld(fleet, clients)
 
 

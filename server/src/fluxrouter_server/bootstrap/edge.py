@@ -8,6 +8,7 @@ from typing import Final
 
 from fluxrouter_server.bootstrap.core import Core
 from fluxrouter_server.bootstrap.upstream_clusters import CATALOG_SECONDS, upstream_secrets
+from fluxrouter_server.domain.limits import CatalogRecord
 from fluxrouter_server.edge.admitting import Admitting
 from fluxrouter_server.edge.app import EdgeApp
 from fluxrouter_server.edge.attempts import Attempts
@@ -23,6 +24,8 @@ __all__ = ["open_edge"]
 
 #: How long settlements that the store has not taken are still repeated after the last request.
 _FINISH_SECONDS: Final = 5.0
+#: Envoy is to have an upstream's cluster before it is called.
+_HEAD_START_SECONDS: Final = 2 * CATALOG_SECONDS
 _REQUEST_ID_BYTES: Final = 16
 
 
@@ -49,9 +52,15 @@ async def open_edge(
         health=health,
     )
 
+    newest: tuple[CatalogRecord | None, float] = (None, 0.0)
+
     async def follow() -> None:
-        record = await stores.quick.catalogs.get_catalog()
-        directory.update(None if record is None else record.catalog)
+        nonlocal newest
+        record, is_first = await stores.quick.catalogs.get_catalog(), newest[0] is None
+        if record != newest[0]:
+            newest = (record, monotonic())
+        if is_first or monotonic() - newest[1] > _HEAD_START_SECONDS:
+            directory.update(None if record is None else record.catalog)
 
     following = Recurring("follow the catalog", follow, interval_seconds=CATALOG_SECONDS)
     await following.run_once()

@@ -3,9 +3,10 @@
 import json
 import os
 import ssl
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
+from time import monotonic
 from typing import Final
 
 import structlog
@@ -22,8 +23,10 @@ __all__ = ["CATALOG_SECONDS", "upstream_clusters", "upstream_secrets"]
 
 _log = structlog.get_logger(__name__)
 
-#: How soon a new catalog's upstreams are called.
+#: How often the catalog is looked at.
 CATALOG_SECONDS: Final = 1.0
+#: A cluster stays for so long after its upstream is gone: longer than any answer may take.
+_KEEP_SECONDS: Final = 2 * 3600.0
 
 
 def upstream_secrets() -> dict[str, str]:
@@ -46,8 +49,11 @@ async def upstream_clusters(
     authorities = _authorities()
     written: str | None = None
 
-    def write(base_urls: Mapping[str, str]) -> None:
+    def write() -> None:
         nonlocal written
+        base_urls = {
+            name: url for (name, url), until in sorted(kept.items()) if until > monotonic()
+        }
         text = json.dumps(cluster_file(base_urls, authorities))
         if text != written:
             write_private(path, text)
@@ -58,13 +64,16 @@ async def upstream_clusters(
         if record is None:
             return
         upstreams = upstreams_of(record.catalog, secrets, simulator_url)
-        write({cluster_name(name): upstream.base_url for name, upstream in upstreams.items()})
+        until = monotonic() + _KEEP_SECONDS
+        kept.update({(cluster_name(one), one.base_url): until for one in upstreams.values()})
+        write()
         for name in record.catalog.upstreams.keys() - upstreams.keys() - warned:
             warned.add(name)
             _log.warning("upstream_without_credential", upstream=name)
 
     warned: set[str] = set()
-    write({})
+    kept: dict[tuple[str, str], float] = {}
+    write()
     following = Recurring("follow the upstreams", follow, interval_seconds=CATALOG_SECONDS)
     await following.run_once()
     following.start()

@@ -8,6 +8,7 @@ own caller goes away, Envoy ends the call, and reading from it raises.
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import suppress
 from typing import Any, Final
+from zlib import crc32
 
 from fluxrouter_server.edge.upstreams import Upstream, UpstreamBroken
 
@@ -16,9 +17,13 @@ __all__ = ["EnvoyCalls", "cluster_name"]
 _MARK: Final = "x-envoy-upstream-service-time"
 
 
-def cluster_name(upstream: str) -> str:
-    """Return the name of an upstream's cluster in Envoy's configuration."""
-    return f"upstream/{upstream}"
+def cluster_name(upstream: Upstream) -> str:
+    """Return the name of an upstream's cluster in Envoy's configuration.
+
+    Another address is another cluster. So the credential of one address never goes to another one,
+    whoever learns first of a new catalog, and what runs on the old cluster is not cut off.
+    """
+    return f"upstream/{upstream.name}/{crc32(upstream.base_url.encode()):08x}"
 
 
 class EnvoyCalls:
@@ -32,19 +37,16 @@ class EnvoyCalls:
         self._headers, self._request = Headers, Request
         self._transport = HTTPTransport
         self._errors = (ReadError, WriteError, OSError, ValueError, RuntimeError)
-        self._transports: dict[tuple[str, float], Any] = {}
+        self._transports: dict[Upstream, Any] = {}
 
     async def post(
         self, upstream: Upstream, path: str, headers: Sequence[tuple[str, str]], body: bytes
     ) -> "EnvoyAnswer":
         """Send a request; raises UpstreamBroken."""
-        key = (upstream.name, upstream.timeout_seconds)
-        transport = self._transports.get(key)
+        transport = self._transports.get(upstream)
         if transport is None:
-            transport = self._transport(
-                cluster_name(upstream.name), timeout=upstream.timeout_seconds
-            )
-            self._transports[key] = transport
+            transport = self._transport(cluster_name(upstream), timeout=upstream.timeout_seconds)
+            self._transports[upstream] = transport
         request = self._request("POST", f"{upstream.base_url}{path}", self._headers(headers), body)
         try:
             response = await transport.execute(request)

@@ -1,0 +1,125 @@
+"""Upstreams of the catalog: who is called, with what, and what happens when they change."""
+
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from itertools import count
+from pathlib import Path
+
+import pytest
+
+from fluxrouter.v1 import control_pb2
+from fluxrouter_server.cli.resource_files import read_resources
+from fluxrouter_testing.edge_world import Customer, EdgeWorld, edge_world
+from fluxrouter_testing.recording_upstream import RecordingUpstream, recording_upstream
+from fluxrouter_testing.waiting import eventually
+
+CATALOG = Path(__file__).resolve().parents[2] / "examples" / "resources" / "catalog.yaml"
+VARIABLE = "FLUXROUTER_UPSTREAM_TEST"
+SECRET = "sk-the-providers-own-secret"
+MODEL = "llama-3.1-8b"
+# Who stands behind a catalog that does not describe it: nobody else may take its place.
+OTHER = "gpt-mini"
+
+
+@pytest.fixture(scope="module")
+def changing() -> Iterator[EdgeWorld]:
+    """A server whose catalog these tests change."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv(VARIABLE, SECRET)
+        with edge_world() as started:
+            yield started
+
+
+# A connection that Envoy kept may reach the upstream of an earlier test, so each has its own name.
+_numbers = count(1)
+
+
+@pytest.fixture
+def one() -> Iterator[RecordingUpstream]:
+    with recording_upstream(f"upstream {next(_numbers)}") as upstream:
+        yield upstream
+
+
+@pytest.fixture
+def two() -> Iterator[RecordingUpstream]:
+    with recording_upstream(f"upstream {next(_numbers)}") as upstream:
+        yield upstream
+
+
+def catalog(base_url: str, variable: str = VARIABLE) -> control_pb2.Resource:
+    (resource,) = read_resources([str(CATALOG)])
+    resource.catalog.spec.upstreams.add(
+        name="open-models", base_url=base_url, credential_variable=variable
+    )
+    for model in resource.catalog.spec.models:
+        if model.id == MODEL:
+            model.upstream_model = "meta/llama"
+    return resource
+
+
+def answered_by(customer: Customer) -> str | None:
+    answer = customer.chat("Hello", model=MODEL)
+    if answer.status != 200:
+        return None
+    return str(answer.json["choices"][0]["message"]["content"])
+
+
+def until_answered_by(customer: Customer, upstream: RecordingUpstream) -> None:
+    eventually(lambda: answered_by(customer) == upstream.name, 15)
+
+
+def test_the_upstream_gets_our_credential_and_never_the_callers(
+    changing: EdgeWorld, one: RecordingUpstream
+) -> None:
+    customer = changing.customer()
+    changing.apply(catalog(f"{one.url}/api/v1"))
+    until_answered_by(customer, one)
+    answer = customer.chat("Hello", model=MODEL, max_tokens=50)
+    request = one.requests[-1]
+    assert request.path == "/api/v1/chat/completions"
+    assert request.headers["authorization"] == f"Bearer {SECRET}"
+    assert customer.key not in str(request)
+    assert (request.body["model"], request.body["max_tokens"]) == ("meta/llama", 50)
+    assert SECRET not in str(answer)
+    assert "x-envoy" not in str(answer.headers)
+    assert SECRET not in changing.log.read_text(encoding="utf-8")
+
+
+def test_a_catalog_with_another_address_takes_effect_without_dropping_a_request(
+    changing: EdgeWorld, one: RecordingUpstream, two: RecordingUpstream
+) -> None:
+    customer = changing.customer()
+    changing.apply(catalog(one.url))
+    until_answered_by(customer, one)
+    before, one.delay_seconds = len(one.requests), 6.0
+    with ThreadPoolExecutor(4) as pool:
+        running = [pool.submit(answered_by, customer) for _ in range(4)]
+        eventually(lambda: len(one.requests) == before + 4, 10)
+        changing.apply(catalog(two.url))
+        until_answered_by(customer, two)
+        assert [answer.result() for answer in running] == [one.name] * 4
+    assert customer.spend().held_nano_usd == 0
+
+
+def test_an_upstream_without_its_credential_is_not_called(
+    changing: EdgeWorld, one: RecordingUpstream
+) -> None:
+    customer = changing.customer()
+    changing.apply(catalog(one.url, "FLUXROUTER_UPSTREAM_MISSING"))
+    eventually(lambda: customer.chat("Hello", model=MODEL).status == 503, 15)
+    one.requests.clear()
+    assert customer.chat("Hello", model=MODEL).json["error"]["code"] == "no_healthy_model"
+    assert one.requests == []
+    assert customer.chat("Hello", model=OTHER).status == 200
+
+
+def test_an_upstream_that_is_not_there_costs_nothing(
+    changing: EdgeWorld, one: RecordingUpstream
+) -> None:
+    customer = changing.customer()
+    changing.apply(catalog("http://127.0.0.1:9"))
+    eventually(lambda: customer.chat("Hello", model=MODEL).status == 503, 15)
+    assert customer.spend().held_nano_usd == 0
+    assert customer.chat("Hello", model="flux-fast").headers["x-flux-model"] != MODEL
+    changing.apply(catalog(one.url))
+    until_answered_by(customer, one)
