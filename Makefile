@@ -12,9 +12,9 @@ ARGS ?=
 # Two workers for two cores; a file's tests stay together because they share one real server.
 PYTEST := $(BIN)/pytest -n 2 --dist loadfile
 # Folders whose scripts run by path: each is an import root of its own, so each is typed on its own.
-SCRIPTS := make benchmarks examples/demo
+SCRIPTS := make benchmarks examples/demo examples/demo-operator
 
-.PHONY: help setup generate crds kubernetes run demo test test-unit test-faults lint verify bench bench-quick lock clean
+.PHONY: help setup generate crds kubernetes run demo demo-operator test test-unit test-faults lint verify bench bench-quick bench-operator lock clean
 
 help: ## Print every target and what it does
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' Makefile
@@ -40,6 +40,9 @@ run: generate ## Run a server with HTTP edge and example plans and accounts; Ctr
 
 demo: generate ## Play the story of the Free plan against a real server, on a simulated clock
 	$(BIN)/python examples/demo $(ARGS)
+
+demo-operator: kubernetes ## Play FluxRouter in a Kubernetes cluster: apply, spend, kubectl get
+	$(BIN)/python examples/demo-operator $(ARGS)
 
 test: kubernetes ## Run all tests
 	$(PYTEST) tests $(ARGS)
@@ -70,6 +73,9 @@ bench: generate ## Measure decisions against a bare gRPC echo; writes benchmarks
 
 bench-quick: generate ## The same in under a minute, less exactly
 	$(BIN)/python benchmarks/run.py --quick $(ARGS)
+
+bench-operator: kubernetes ## Measure the operator with 10,000 accounts; takes some minutes
+	$(BIN)/python benchmarks/operator_scale.py $(ARGS)
 
 lock: $(READY) ## Raise requirements.lock to the newest versions that pyproject.toml allows
 	$(BIN)/python make/lock.py

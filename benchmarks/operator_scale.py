@@ -137,15 +137,15 @@ def _applied(log: Path, *, begun_lines: int) -> int:
 
 def _shown(platform: Platform) -> int:
     """Counts the accounts whose status says that they are ready."""
-    ready, token = 0, ""
+    ready: int = 0
+    token = ""
     while True:
         query = f"limit={_PAGE}" + (f"&continue={token}" if token else "")
         page = platform.api.call("GET", f"/apis/fluxrouter.ai/v1alpha1/accounts?{query}")
-        ready += sum(
-            condition(item.get("status", {}), "Ready").get("status") == "True"
-            and "spend" in item["status"]
-            for item in page["items"]
-        )
+        for item in page["items"]:
+            status = item.get("status", {})
+            is_ready = condition(status, "Ready").get("status") == "True"
+            ready += is_ready and "spend" in status
         token = page["metadata"].get("continue", "")
         if not token:
             return ready
