@@ -14,7 +14,7 @@ PYTEST := $(BIN)/pytest -n 2 --dist loadfile
 # Folders whose scripts run by path: each is an import root of its own, so each is typed on its own.
 SCRIPTS := make benchmarks examples/demo examples/demo-operator
 
-.PHONY: help setup generate crds kubernetes run demo demo-operator test test-unit test-faults lint verify bench bench-quick bench-operator lock clean
+.PHONY: help setup generate crds kubernetes run demo demo-operator test test-unit test-faults lint verify bench bench-quick bench-routing bench-operator lock clean
 
 help: ## Print every target and what it does
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' Makefile
@@ -73,6 +73,11 @@ bench: generate ## Measure decisions against a bare gRPC echo; writes benchmarks
 
 bench-quick: generate ## The same in under a minute, less exactly
 	$(BIN)/python benchmarks/run.py --quick $(ARGS)
+
+bench-routing: generate ## Measure the routing of flux-auto on labelled prompts: DATA=FOLDER
+	@test -n "$(DATA)" || { echo "bench-routing: say where the labels are: make bench-routing" \
+		"DATA=FOLDER (docs/routing.md says what must be in it)" >&2; exit 1; }
+	$(BIN)/python benchmarks/routing/run.py $(DATA)
 
 bench-operator: kubernetes ## Measure the operator with 10,000 accounts; takes some minutes
 	$(BIN)/python benchmarks/operator_scale.py $(ARGS)

@@ -8,7 +8,7 @@ pairs of words catch what is typical of one team's traffic and has no name.
 import re
 from dataclasses import dataclass
 from itertools import pairwise
-from math import log1p
+from math import log, log1p
 from zlib import crc32
 
 from fluxrouter_server.routing.reading import read, words_of
@@ -22,6 +22,7 @@ BUCKETS = 1 << 15
 
 _SHAPE_NAMES = (
     "text length",
+    "length beyond what is read",
     "question length",
     "word count",
     "word length",
@@ -125,6 +126,7 @@ def _shape(data: bytes, asked: int, words: list[bytes], times_longer: float) -> 
     lengths = list(map(len, words))
     return (
         log1p(len(data) * times_longer),
+        log(times_longer),
         log1p(asked * times_longer),
         log1p(total * times_longer),
         _share(sum(lengths), total),

@@ -24,6 +24,7 @@ _WORDING = "wording like that of its kind in the training data"
 _PHRASES: Mapping[str, tuple[str, str]] = MappingProxyType(
     {
         "text length": ("long text", "short text"),
+        "length beyond what is read": ("a document", ""),
         "question length": ("long question", "short question"),
         "word count": ("many words", "few words"),
         "word length": ("long words", "short words"),
