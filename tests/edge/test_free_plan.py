@@ -67,9 +67,14 @@ def test_free_has_the_same_smart_routing(world: EdgeWorld, free: Customer) -> No
 
 
 def test_one_request_a_second(free: Customer) -> None:
-    assert free.chat("Hello").status == 200
+    first = free.chat("Hello")
+    assert first.status == 200
+    assert first.headers["x-ratelimit-limit-requests"] == "1"
+    assert first.headers["x-ratelimit-reset-requests"] == "1000ms"
     second = free.chat("Hello")
     assert second.status == 429
+    for answer in (first, second):
+        assert answer.headers["x-ratelimit-remaining-requests"] == "0"
     assert second.json["error"]["code"] == "rate_limited"
     assert second.headers["retry-after"] == "1"
     free.world.clock.advance(1.0)

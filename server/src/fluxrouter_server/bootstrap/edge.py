@@ -50,6 +50,7 @@ async def open_edge(
         calls=calls,
         directory=directory,
         health=health,
+        telemetry=core.metrics,
     )
 
     newest: tuple[CatalogRecord | None, float] = (None, 0.0)
@@ -69,9 +70,10 @@ async def open_edge(
         yield EdgeApp(
             authenticator=use_cases.authenticator,
             routes=use_cases.routes,
-            exchange=Exchange(attempts, endings),
+            exchange=Exchange(attempts, endings, core.metrics),
             counting=Counting(use_cases.caps, calls=calls, directory=directory, health=health),
             random=lambda: token_hex(_REQUEST_ID_BYTES),
+            telemetry=core.metrics,
         )
     finally:
         await following.stop()

@@ -19,7 +19,7 @@ from fluxrouter_server.edge.endings import EDGE, Endings
 from fluxrouter_server.edge.refusals import Refusal, refusal_of
 from fluxrouter_server.services.callers import AccountRef
 from fluxrouter_server.services.ports.errors import StoreError
-from fluxrouter_server.services.routing_service import RouteService
+from fluxrouter_server.services.routing_service import Routed, RouteService
 
 __all__ = ["STORE_UNAVAILABLE", "Admitting"]
 
@@ -64,8 +64,10 @@ class Admitting:
         self._endings = endings
         self._sleep = sleep
 
-    async def admit(self, query: RouteQuery, account: AccountRef, *, waits: bool) -> Hold | Refusal:
-        """Return a new hold, or why there is none.
+    async def admit(
+        self, query: RouteQuery, account: AccountRef, *, waits: bool
+    ) -> Routed | Refusal:
+        """Return a new admission, or why there is none.
 
         Args:
             query: What is asked, under the first attempt that may be new.
@@ -79,7 +81,7 @@ class Admitting:
 
     async def _admit(
         self, query: RouteQuery, account: AccountRef, *, waits: bool
-    ) -> Hold | Refusal:
+    ) -> Routed | Refusal:
         for _ in range(_MOST_STEPS):
             answer = await self._routes.route(query, account, EDGE, time_left_us=None)
             if isinstance(answer, Denial):
@@ -92,7 +94,7 @@ class Admitting:
                 else:
                     return _refusal(answer, query.attempt)
             elif not answer.replayed:
-                return answer.hold
+                return answer
             elif answer.hold.state is HoldState.ACTIVE:
                 return _IN_PROGRESS
             elif answer.hold.state in _OVER:

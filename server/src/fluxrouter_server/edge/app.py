@@ -35,6 +35,7 @@ from fluxrouter_server.edge.refusals import Refusal, Refused, refusal_of
 from fluxrouter_server.edge.responses import Responses
 from fluxrouter_server.services.callers import AccountRef, Caller
 from fluxrouter_server.services.ports.errors import StoreError
+from fluxrouter_server.services.ports.telemetry import Counter, Telemetry
 from fluxrouter_server.services.routing_service import RouteService
 
 __all__ = ["EDGE_PREFIXES", "EdgeApp"]
@@ -82,6 +83,7 @@ class EdgeApp:
         exchange: Answers.
         counting: Counts tokens.
         random: Returns an unpredictable text.
+        telemetry: Counts refusals.
     """
 
     def __init__(
@@ -92,7 +94,9 @@ class EdgeApp:
         exchange: Exchange,
         counting: Counting,
         random: Callable[[], str],
+        telemetry: Telemetry,
     ) -> None:
+        self._telemetry = telemetry
         self._authenticate = authenticator.authenticate
         self._routes = routes
         self._exchange = exchange
@@ -117,6 +121,7 @@ class EdgeApp:
             told = f"something went wrong here; its log has it under {made}"
             refusal = Refusal(500, "internal_error", told)
         if refusal is not None:
+            self._telemetry.count(Counter.EDGE_ANSWERS, label=str(refusal.status))
             headers = refusal_headers(refusal, made)
             await _send(send, refusal.status, headers, shape.error_body(refusal, made))
 

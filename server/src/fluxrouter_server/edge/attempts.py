@@ -34,6 +34,8 @@ from fluxrouter_server.edge.upstreams import (
     UpstreamCalls,
     UpstreamDirectory,
 )
+from fluxrouter_server.services.ports.telemetry import Counter, Telemetry
+from fluxrouter_server.services.routing_service import Routed
 
 __all__ = ["Attempts", "Begun", "CallerGone", "credential_headers"]
 
@@ -50,9 +52,9 @@ class CallerGone(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Begun:
-    """An answer that has begun, with the hold that pays for it; `keeping` keeps the hold alive."""
+    """An answer that has begun, with what pays for it; `keeping` keeps its hold alive."""
 
-    hold: Hold
+    routed: Routed
     answer: WholeAnswer | OpenStream
     keeping: AsyncExitStack
 
@@ -67,6 +69,7 @@ class Attempts:
         calls: Calls upstreams.
         directory: Knows them.
         health: Knows who is sick.
+        telemetry: Counts failures.
     """
 
     def __init__(
@@ -78,7 +81,9 @@ class Attempts:
         calls: UpstreamCalls,
         directory: UpstreamDirectory,
         health: Health,
+        telemetry: Telemetry,
     ) -> None:
+        self._telemetry = telemetry
         self._admitting = admitting
         self._endings = endings
         self._keeper = keeper
@@ -102,15 +107,17 @@ class Attempts:
         attempt, failed = 1, None
         for _ in range(_MOST_TRIES):
             query = incoming.query(attempt, avoid)
-            hold = await self._admitting.admit(query, incoming.account, waits=failed is not None)
-            if isinstance(hold, Refusal):
-                return failed or hold
-            begun = await self._try(incoming, hold)
+            routed = await self._admitting.admit(query, incoming.account, waits=failed is not None)
+            if isinstance(routed, Refusal):
+                return failed or routed
+            hold = routed.hold
+            begun = await self._try(incoming, routed)
             if isinstance(begun, Begun):
                 return begun
             if begun.is_broken and await is_gone():
                 await self._endings.settle(hold, _input_only(incoming, hold))
                 raise CallerGone
+            self._telemetry.count(Counter.UPSTREAM_FAILURES, label=hold.upstream)
             if begun.is_sick:
                 self._health.failed(hold.upstream)
             await self._endings.release(hold)
@@ -119,7 +126,8 @@ class Attempts:
             failed, attempt, avoid = begun.refusal, hold.attempt + 1, avoid | {hold.model}
         return failed or _NOT_CONFIGURED
 
-    async def _try(self, incoming: Incoming, hold: Hold) -> Begun | Failure:
+    async def _try(self, incoming: Incoming, routed: Routed) -> Begun | Failure:
+        hold = routed.hold
         async with AsyncExitStack() as stack:
             await stack.enter_async_context(self._keeper.kept(hold))
             try:
@@ -129,7 +137,7 @@ class Attempts:
                 raise
             if isinstance(outcome, Failure):
                 return outcome
-            return Begun(hold, outcome, stack.pop_all())
+            return Begun(routed, outcome, stack.pop_all())
 
     async def _call(self, incoming: Incoming, hold: Hold) -> WholeAnswer | OpenStream | Failure:
         upstream = self._directory.find(hold.upstream)

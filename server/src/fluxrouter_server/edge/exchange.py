@@ -7,7 +7,6 @@ there and no faster than the caller reads, and settled before its end is sent.
 
 from collections.abc import Awaitable, Callable
 
-from fluxrouter_server.domain.holds import Hold
 from fluxrouter_server.edge.answer_headers import JSON, answer_headers
 from fluxrouter_server.edge.asgi_types import Receive, Send
 from fluxrouter_server.edge.attempts import Attempts, CallerGone
@@ -18,6 +17,8 @@ from fluxrouter_server.edge.incoming import Incoming
 from fluxrouter_server.edge.refusals import Refusal
 from fluxrouter_server.edge.upstream_answers import OpenStream, WholeAnswer
 from fluxrouter_server.edge.upstreams import UpstreamBroken
+from fluxrouter_server.services.ports.telemetry import Counter, Telemetry
+from fluxrouter_server.services.routing_service import Routed
 
 __all__ = ["Exchange"]
 
@@ -36,9 +37,11 @@ class Exchange:
     Args:
         attempts: Finds the model that answers.
         endings: Settles.
+        telemetry: Counts answers.
     """
 
-    def __init__(self, attempts: Attempts, endings: Endings) -> None:
+    def __init__(self, attempts: Attempts, endings: Endings, telemetry: Telemetry) -> None:
+        self._telemetry = telemetry
         self._attempts = attempts
         self._endings = endings
 
@@ -55,15 +58,17 @@ class Exchange:
                 return begun
             async with begun.keeping:
                 if isinstance(begun.answer, WholeAnswer):
-                    await self._whole(incoming, begun.hold, begun.answer, send)
+                    await self._whole(incoming, begun.routed, begun.answer, send)
                 else:
-                    await self._stream(incoming, begun.hold, begun.answer, send)
+                    await self._stream(incoming, begun.routed, begun.answer, send)
         except CallerGone:
-            pass
+            self._telemetry.count(Counter.EDGE_ANSWERS, label="499")
         return None
 
-    async def _whole(self, incoming: Incoming, hold: Hold, answer: WholeAnswer, send: Send) -> None:
-        dialect = incoming.dialect
+    async def _whole(
+        self, incoming: Incoming, routed: Routed, answer: WholeAnswer, send: Send
+    ) -> None:
+        dialect, hold = incoming.dialect, routed.hold
         usage = dialect.usage(answer.value) or estimated_usage(
             hold,
             choices=incoming.asked.choices,
@@ -72,14 +77,17 @@ class Exchange:
         )
         receipt = await self._endings.settle(hold, usage)
         size = (b"content-length", str(len(answer.data)).encode("ascii"))
-        headers = [JSON, size, *answer_headers(hold, incoming.asked.model, receipt)]
+        headers = [JSON, size, *answer_headers(routed, incoming.asked.model, receipt)]
+        self._telemetry.count(Counter.EDGE_ANSWERS, label="200")
         await _send_unless_gone(send, _start(200, headers), _body(answer.data, more=False))
 
-    async def _stream(self, incoming: Incoming, hold: Hold, stream: OpenStream, send: Send) -> None:
-        is_gone, end = False, b""
+    async def _stream(
+        self, incoming: Incoming, routed: Routed, stream: OpenStream, send: Send
+    ) -> None:
+        hold, is_gone, end = routed.hold, False, b""
         try:
             await send(
-                _start(200, [*_STREAM_HEADERS, *answer_headers(hold, incoming.asked.model, None)])
+                _start(200, [*_STREAM_HEADERS, *answer_headers(routed, incoming.asked.model, None)])
             )
             await _pump(stream, lambda data: send(_body(data, more=True)))
         except (UpstreamBroken, EventTooLong):
@@ -94,6 +102,7 @@ class Exchange:
                 size_bytes=incoming.size_bytes,
             )
             await self._endings.settle(hold, usage)
+        self._telemetry.count(Counter.EDGE_ANSWERS, label="499" if is_gone else "200")
         if not is_gone:
             await _send_unless_gone(send, _body(end, more=False))
 

@@ -8,6 +8,7 @@ from fluxrouter_server.domain.catalog import Alias
 from fluxrouter_server.domain.denials import Denial
 from fluxrouter_server.domain.holds import Hold
 from fluxrouter_server.domain.ids import RequestId
+from fluxrouter_server.domain.plans import RateLimits
 from fluxrouter_server.domain.requests import RouteQuery
 from fluxrouter_server.domain.values import per_call_value
 from fluxrouter_server.services.admissions import Admissions, Ask
@@ -35,11 +36,15 @@ PATIENCE_US: Final = 250_000
 
 @per_call_value
 class Routed:
-    """An admission. Where `replayed`, it was given before and must not lead to an upstream call."""
+    """An admission. Where `replayed`, it was given before and must not lead to an upstream call.
+
+    `rate_limits` are those that the account is held to today.
+    """
 
     hold: Hold
     replayed: bool
     reasons: tuple[str, ...]
+    rate_limits: RateLimits
 
 
 class RouteService:
@@ -126,7 +131,8 @@ class RouteService:
             if not isinstance(answer, Admitted):
                 return answer
             reasons = prepared.candidates.reasons_for(answer.hold.model)
-            return Routed(answer.hold, answer.replayed, reasons)
+            limits = prepared.command.limits
+            return Routed(answer.hold, answer.replayed, reasons, limits.rate_limits)
 
         return self._decisions.decide(find, admit)
 

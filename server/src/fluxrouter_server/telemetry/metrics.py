@@ -71,6 +71,14 @@ _COUNTERS: Final = {
     Counter.FINISHED_FAN_OUTS: _Declared(
         "fluxrouter_finished_fan_outs", "Writes of others that were brought to every shard."
     ),
+    Counter.EDGE_ANSWERS: _Declared(
+        "fluxrouter_edge_answers",
+        "Requests of the HTTP edge by the status of their answer; 499: the caller left.",
+        "status",
+    ),
+    Counter.UPSTREAM_FAILURES: _Declared(
+        "fluxrouter_upstream_failures", "Calls of the edge that no upstream answered.", "upstream"
+    ),
 }
 _MEASURES: Final = {
     Measure.SWEEP_SECONDS: _Declared("fluxrouter_sweep_duration_seconds", "Time of a sweep."),

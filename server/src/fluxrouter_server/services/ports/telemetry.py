@@ -21,6 +21,8 @@ class Counter(StrEnum):
     SWEPT_HOLDS = "swept_holds"  # the state
     SWEEP_FAILURES = "sweep_failures"
     FINISHED_FAN_OUTS = "finished_fan_outs"
+    EDGE_ANSWERS = "edge_answers"  # the HTTP status; 499: the caller left
+    UPSTREAM_FAILURES = "upstream_failures"  # the upstream
 
 
 class Measure(StrEnum):
