@@ -1,9 +1,9 @@
 import pytest
 
-from fluxrouter_server.domain.denials import Reason
+from fluxrouter_server.domain.denials import Denial, Reason
 from fluxrouter_server.domain.holds import HoldState
 from fluxrouter_server.domain.plans import HoldRules, OnExpiry
-from fluxrouter_server.services.ports.holds import Admitted
+from fluxrouter_server.services.ports.holds import Admitted, Stale
 from fluxrouter_testing.hold_documents import HOUR_US, free_plan
 from fluxrouter_testing.hold_world import HoldWorld
 
@@ -138,3 +138,36 @@ def test_a_replay_needs_no_fresh_documents(world: HoldWorld) -> None:
     world.admit("r")
     world.put_plan(free_plan(cap_nano_usd=1))
     replay(world, limits=old)
+
+
+@pytest.mark.parametrize("has_ended", [True, False])
+def test_a_known_request_is_recalled_without_a_candidate(world: HoldWorld, has_ended: bool) -> None:
+    hold = world.admit("r")
+    if has_ended:
+        world.settle(hold)
+    old = world.limits
+    world.put_plan(free_plan(cap_nano_usd=1))
+    answer = world.recall("r", limits=old)
+    assert isinstance(answer, Admitted)
+    assert (answer.hold.id, answer.replayed) == (hold.id, True)
+    assert answer.hold.state is (HoldState.SETTLED if has_ended else HoldState.ACTIVE)
+
+
+def test_a_new_request_is_not_recalled_and_leaves_no_trace(world: HoldWorld) -> None:
+    assert world.recall("r") is None
+    world.admit("r")
+
+
+def test_a_new_request_is_recalled_only_by_documents_of_today(world: HoldWorld) -> None:
+    old = world.limits
+    world.put_plan(free_plan(cap_nano_usd=1))
+    assert isinstance(world.recall("r", limits=old), Stale)
+
+
+def test_another_body_under_a_known_id_is_refused_without_a_candidate_too(
+    world: HoldWorld,
+) -> None:
+    world.admit("r")
+    answer = world.recall("r", digest=b"another body 16b")
+    assert isinstance(answer, Denial)
+    assert answer.reason is Reason.REQUEST_ID_REUSED

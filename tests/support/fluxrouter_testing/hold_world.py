@@ -92,6 +92,13 @@ class HoldWorld(StoreWorld):
         assert isinstance(answer, Denial), answer
         return answer
 
+    def recall(
+        self, request_id: str | None = None, **changes: object
+    ) -> Admitted | Denial | Stale | None:
+        """Asks whether a request is known, without a candidate to offer."""
+        command = self.command(request_id, candidates=(), **changes)  # type: ignore[arg-type]
+        return finish(self.holds.recall(command))
+
     def check(self, **changes: object) -> Fit:
         """Asks what admission would do."""
         fit = finish(self.holds.check(self.command(**changes)))  # type: ignore[arg-type]

@@ -233,6 +233,7 @@ class MemoryHolds:
     def __init__(self, documents: MemoryDocuments) -> None:
         self.documents = documents
         self.calls: dict[tuple[RequestId, int], str] = {}  # of live holds
+        self.given: dict[tuple[RequestId, int], Hold] = {}  # as they were first answered
         self.refused: set[str] = set()  # calls that were given up
         self.commands: list[AdmitCommand] = []
         self.interfere: Callable[[], None] = lambda: None
@@ -255,7 +256,15 @@ class MemoryHolds:
             return stale
         if command.call in self.refused:
             return Denial(Reason.ATTEMPT_SUPERSEDED, "given up")
-        return Admitted(_hold(command), replayed)
+        return Admitted(self.given.setdefault(identity, _hold(command)), replayed)
+
+    async def recall(self, command: AdmitCommand) -> Admitted | Denial | Stale | None:
+        """Know live holds; else compare the documents."""
+        self.interfere()
+        identity = (command.request_id, command.attempt)
+        if identity in self.calls and identity in self.given:
+            return Admitted(self.given[identity], replayed=True)
+        return self.documents.stale(command.limits)
 
     async def check(self, command: AdmitCommand) -> Fit | Stale:
         """Everything fits."""

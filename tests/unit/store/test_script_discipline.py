@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 LUA = Path(str(files("fluxrouter_server.store").joinpath("lua")))
-DECISIONS = ["admit", "check", "settle", "release", "extend", "expire", "due", "spend"]
+DECISIONS = ["admit", "check", "recall", "settle", "release", "extend", "expire", "due", "spend"]
 WRITES = re.compile(
     r"redis\.call\('(HSET|HDEL|HINCRBY|ZADD|ZREM|XADD|XTRIM|SET|DEL|UNLINK|P?EXPIRE(AT)?)'"
 )
@@ -43,7 +43,7 @@ def test_nothing_is_written_before_the_one_write_phase(name: str) -> None:
         assert not WRITES.search((LUA / "lib" / f"{library}.lua").read_text()), library
 
 
-@pytest.mark.parametrize("name", ["check", "due", "spend"])
+@pytest.mark.parametrize("name", ["check", "recall", "due", "spend"])
 def test_what_only_reads_is_declared_so(name: str) -> None:
     assert (LUA / f"{name}.lua").read_text().startswith("#!lua flags=no-writes\n")
     assert "commit" not in libraries_of(name)

@@ -85,6 +85,11 @@ class Admissions:
         )
         return Admission(command, chosen)
 
+    def prepare_recall(self, ask: Ask, payer: Payer, snapshot: Snapshot) -> AdmitCommand:
+        """Return the same request's command without candidates, to ask whether it is known."""
+        nothing = CandidateList(candidates=(), tier=None, tiers=(), reasons=())
+        return _command(ask, payer, snapshot, nothing, would_deny="", deadline_us=None)
+
     def _candidates(
         self, query: RouteQuery, payer: Payer, snapshot: Snapshot, *, now_us: int
     ) -> CandidateList | Denial:

@@ -14,7 +14,13 @@ from fluxrouter_server.domain.denials import Denial
 from fluxrouter_server.services.limits_cache import LimitsCache, Snapshot
 from fluxrouter_server.services.payers import Payer
 from fluxrouter_server.services.ports.errors import StoreUnavailable
-from fluxrouter_server.services.ports.holds import HoldStore, SpendReading, Stale
+from fluxrouter_server.services.ports.holds import (
+    AdmitCommand,
+    Admitted,
+    HoldStore,
+    SpendReading,
+    Stale,
+)
 from fluxrouter_server.services.ports.telemetry import Counter, Telemetry
 
 T = TypeVar("T")
@@ -61,6 +67,17 @@ class Decisions:
         raise StoreUnavailable(
             "the account's documents changed during each try; try again", outcome_unknown=False
         )
+
+    async def recall(self, command: AdmitCommand, denial: Denial) -> Admitted | Denial | Stale:
+        """Return what the store answers to a request that this replica would deny; else the denial.
+
+        A request that was admitted stays so, even where its retry finds the model gone or the plan
+        narrowed (docs/protocol.md §4).
+
+        Raises:
+            StoreUnavailable: it could not be found out.
+        """
+        return await self._holds.recall(command) or denial
 
     async def confirm(self, snapshot: Snapshot) -> SpendReading | Stale:
         """Return the account's counters where the documents are in force, else what is.

@@ -125,14 +125,16 @@ class RouteService:
             deadline_us = self._deadline_us(gone_us)
             prepared = self._admissions.prepare(ask, payer, snapshot, deadline_us=deadline_us)
             if isinstance(prepared, Denial):
-                confirmed = await self._decisions.confirm(snapshot)
-                return confirmed if isinstance(confirmed, Stale) else prepared
-            answer = await self._unknown.admit(prepared.command)
+                asked = self._admissions.prepare_recall(ask, payer, snapshot)
+                answer = await self._decisions.recall(asked, prepared)
+            else:
+                answer = await self._unknown.admit(prepared.command)
             if not isinstance(answer, Admitted):
                 return answer
-            reasons = prepared.candidates.reasons_for(answer.hold.model)
-            limits = prepared.command.limits
-            return Routed(answer.hold, answer.replayed, reasons, limits.rate_limits)
+            model = answer.hold.model
+            # Where nothing can be chosen today, nothing can be said for the choice.
+            reasons = () if isinstance(prepared, Denial) else prepared.candidates.reasons_for(model)
+            return Routed(answer.hold, answer.replayed, reasons, snapshot.limits.rate_limits)
 
         return self._decisions.decide(find, admit)
 

@@ -69,6 +69,17 @@ class ValkeyHoldStore:
             return Admitted(read_hold(answer[2], key), replayed=True)
         return self._read_other(answer, limits)
 
+    async def recall(self, command: AdmitCommand) -> Admitted | Denial | Stale | None:
+        """Answer as `admit` would before it looks at candidates; None where all is up to them."""
+        limits, key = command.limits, _key_of(command)
+        args = admit_arguments(command, key, self._packer, self._most_backlog_entries)
+        answer = await self._calls.run("recall", limits.uid, limits.plan, args)
+        if answer[0] == b"UNKNOWN":
+            return None
+        if answer[0] == b"REPLAYED":
+            return Admitted(read_hold(answer[2], key), replayed=True)
+        return self._read_other(answer, limits)
+
     async def check(self, command: AdmitCommand) -> Fit | Stale:
         """Say what `admit` would do; request id and attempt are ignored, nothing is written."""
         limits = command.limits

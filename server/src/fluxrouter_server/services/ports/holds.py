@@ -153,6 +153,14 @@ class HoldStore(Protocol):
         """Admit once, or say why not, or say that the caller's documents are old."""
         ...
 
+    async def recall(self, command: AdmitCommand) -> Admitted | Denial | Stale | None:
+        """Answer as `admit` would before it looks at candidates; they are ignored.
+
+        None where the request is new, nothing of the account's state stops it, and the caller's
+        documents are today's. Nothing is written.
+        """
+        ...
+
     async def check(self, command: AdmitCommand) -> Fit | Stale:
         """Say what `admit` would do; request id and attempt are ignored, nothing is written."""
         ...
