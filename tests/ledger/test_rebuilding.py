@@ -153,5 +153,31 @@ async def test_the_ledger_goes_on_without_a_gap_after_a_rebuild(shop: Shop, flee
     assert [list(part.drifts) for part in parts if part.drifts] == []
 
 
+async def test_a_store_that_comes_back_older_than_the_ledger_is_rebuilt(
+    shop: Shop, fleet: Fleet, tmp_path: Path
+) -> None:
+    first = await shop.route()
+    await shop.settle(first.hold_id, output_tokens=50)
+    fleet.store.stop()
+    backup = fleet.store.copy_data(tmp_path / "backup")
+    fleet.store.start()
+    await eventually_async(lambda: is_back(shop), timeout_seconds=PATIENCE_SECONDS)
+    second = await shop.route()
+    await shop.settle(second.hold_id, output_tokens=50)
+    await all_arrived(shop, fleet)
+    fleet.store.kill()
+    fleet.store.replace_data(backup)
+    fleet.store.start()
+    await eventually_async(lambda: has_settled(shop, 2), timeout_seconds=PATIENCE_SECONDS)
+
+
+async def has_settled(shop: Shop, settlements: int) -> bool:
+    try:
+        spend = await shop.connection.spend(shop.account)
+    except grpc.aio.AioRpcError:
+        return False
+    return spend.settled_nano_usd == settlements * 1_200_000
+
+
 async def both(shop: Shop) -> bool:
     return len(await entries(shop)) == 2

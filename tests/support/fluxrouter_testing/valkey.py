@@ -6,6 +6,7 @@ awaits of a test, and takes milliseconds.
 """
 
 import os
+import shutil
 import signal
 import socket
 import subprocess
@@ -24,6 +25,8 @@ from fluxrouter_testing.waiting import eventually
 __all__ = ["ThrowawayValkey", "free_port", "is_process_alive", "running_valkey"]
 
 _DURABLE: Final = {"appendonly": "yes", "appendfsync": "always"}
+_DATA_FOLDER: Final = "appendonlydir"
+"""Where a durable server keeps its append-only file, by default."""
 
 
 class ThrowawayValkey:
@@ -101,6 +104,15 @@ class ThrowawayValkey:
     def kill(self) -> None:
         """Ends it without any warning, as a crash would."""
         self._end(signal.SIGKILL)
+
+    def copy_data(self, target: Path) -> Path:
+        """Copies what a stopped durable server has on disk; returns the copy."""
+        return shutil.copytree(self._directory / _DATA_FOLDER, target)
+
+    def replace_data(self, source: Path) -> None:
+        """Gives a stopped durable server an earlier copy in place of what it has."""
+        shutil.rmtree(self._directory / _DATA_FOLDER)
+        shutil.copytree(source, self._directory / _DATA_FOLDER)
 
     def pause(self) -> None:
         """Hangs it: connections stay open and are accepted, nothing is answered."""

@@ -28,7 +28,7 @@ _START_SECONDS: Final = 10.0
 
 @asynccontextmanager
 async def rebuilding(settings: Settings, stores: Stores, url: str) -> AsyncIterator[None]:
-    """Looks for lost data at the start, and whenever the store is fenced, until left.
+    """Looks for lost data at the start and when the store was restarted or is fenced, until left.
 
     Raises:
         StoreError: The store does not answer.
@@ -54,9 +54,11 @@ async def rebuilding(settings: Settings, stores: Stores, url: str) -> AsyncItera
     )
 
     has_looked = asyncio.Event()
+    compared = _Comparison(stores, work)
 
     async def look() -> None:
         try:
+            await compared.refresh()
             if layout.fence is not None:
                 await work.run()
         finally:
@@ -64,9 +66,7 @@ async def rebuilding(settings: Settings, stores: Stores, url: str) -> AsyncItera
 
     looking = Recurring("rebuild what the store lost", look, interval_seconds=_LOOK_SECONDS)
     try:
-        if layout.fence is None:
-            await work.close_outdated()
-            await layout.open()
+        await compared.refresh()
     except LedgerUnavailable as error:
         _log.warning("store_not_compared_with_ledger", reason=str(error))
     looking.start()
@@ -76,6 +76,33 @@ async def rebuilding(settings: Settings, stores: Stores, url: str) -> AsyncItera
     finally:
         await looking.stop()
         source.close()
+
+
+class _Comparison:
+    """Compares the store with the ledger, once in each life of its process.
+
+    A store that comes back from a crash, a backup or a fail-over may hold an older state of the
+    very data that this server trusts, which no marker tells.
+    """
+
+    def __init__(self, stores: Stores, work: Rebuilding) -> None:
+        self._stores = stores
+        self._work = work
+        self._compared: tuple[str, str] | None = None
+
+    async def refresh(self) -> None:
+        """Compare, unless this life was compared already or the store is fenced anyway.
+
+        Raises:
+            StoreError: Store or ledger do not answer.
+        """
+        facts, layout = self._stores.client.facts, self._stores.layout
+        life = None if facts is None else (facts.run_id, facts.replication_id)
+        if life == self._compared or layout.fence is not None:
+            return
+        await self._work.close_outdated()
+        await layout.open()
+        self._compared = life
 
 
 async def _wait_for(has_looked: asyncio.Event) -> None:

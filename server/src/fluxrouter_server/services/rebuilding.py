@@ -8,7 +8,7 @@ Promise: afterwards the counters are those that the ledger's entries add up to. 
 the ledger is lost, and holds in flight have ended: nothing is charged for them any more.
 """
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from typing import Final
 
 import structlog
@@ -51,9 +51,18 @@ class Rebuilding:
         Raises:
             StoreError: Store or ledger do not answer.
         """
-        shards = await self._restorer.close_outdated(await self._source.latest_places())
+        suspects = await self._outdated()
+        if not suspects:
+            return
+        async with self._source.lock(suspects):
+            # Another server may have had them rebuilt while this one waited for the lock.
+            shards = [shard for shard in await self._outdated() if shard in suspects]
+            await self._restorer.empty(shards)
         if shards:
             _log.error("store_older_than_ledger", shards=len(shards))
+
+    async def _outdated(self) -> Sequence[int]:
+        return await self._restorer.outdated_shards(await self._source.latest_places())
 
     async def run(self) -> None:
         """Rebuild what is lost and known; what the ledger never knew is left to people.

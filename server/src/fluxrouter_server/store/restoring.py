@@ -87,8 +87,8 @@ class ValkeyShardRestorer:
             return []
         return [shard for shard, fact in enumerate(facts) if not fact.marker]
 
-    async def close_outdated(self, places: Mapping[AccountUid, tuple[int, int]]) -> Sequence[int]:
-        """Empty the shards in which an account is behind the ledger.
+    async def outdated_shards(self, places: Mapping[AccountUid, tuple[int, int]]) -> Sequence[int]:
+        """The shards in which an account is behind the ledger.
 
         An account of an earlier epoch than its shard's was given up by a reinitialisation, and
         tells nothing.
@@ -103,16 +103,18 @@ class ValkeyShardRestorer:
             ("HGET", account_keys(uid).account, AccountField.SEQUENCE) for uid, _ in asked
         ]
         found = await self._run(commands)
-        outdated = sorted(
+        return sorted(
             {
                 shard_of(uid)
                 for (uid, seq), reply in zip(asked, found, strict=True)
                 if int(as_bytes(reply) if reply else b"0") < seq
             }
         )
-        for shard in outdated:
+
+    async def empty(self, shards: Sequence[int]) -> None:
+        """Remove all that they hold."""
+        for shard in shards:
             await self._empty(shard)
-        return outdated
 
     def horizon(self) -> Horizon:
         """Hours and endings that nothing could touch any more are left out."""

@@ -112,8 +112,12 @@ class ShardRestorer(Protocol):
         """The shards that hold nothing, unless somebody is at work on them by hand."""
         ...
 
-    async def close_outdated(self, places: Mapping[AccountUid, tuple[int, int]]) -> Sequence[int]:
-        """Empty the shards in which an account is behind its latest entry; returns them."""
+    async def outdated_shards(self, places: Mapping[AccountUid, tuple[int, int]]) -> Sequence[int]:
+        """The shards in which an account is behind its latest entry."""
+        ...
+
+    async def empty(self, shards: Sequence[int]) -> None:
+        """Remove all that they hold, their identities first; only inside the lock."""
         ...
 
     def horizon(self) -> Horizon:
