@@ -83,13 +83,7 @@ async def open_front(
         certificate, client_ca = await stack.enter_async_context(
             envoy_certificates(settings, directory)
         )
-        simulator_url, clusters = "", None
-        if settings.edge:
-            if settings.examples:
-                simulator_url, _ = await stack.enter_async_context(simulator())
-            clusters = await stack.enter_async_context(
-                upstream_clusters(stores.quick.catalogs, directory, simulator_url=simulator_url)
-            )
+        upstreams = await stack.enter_async_context(_upstreams(settings, stores, directory))
         plan = EnvoyPlan(
             host=port.host,
             port=port.port,
@@ -103,43 +97,63 @@ async def open_front(
             admin_socket=directory,  # each worker has its own
             certificate_file=certificate,
             client_ca_file=client_ca,
-            clusters_file=clusters,
+            clusters_file=upstreams.clusters,
         )
-        orders = replace(
-            settings,
-            store=stores.address,
-            initialize_store=False,
-            ledger_url="",
-            examples=False,
-            ready_file=None,
-        )
+        orders = _orders(settings, stores, upstreams.simulator_url)
         workers = [
-            _worker(
-                programs,
-                plan,
-                WorkerFiles(directory, number),
-                settings=orders,
-                simulator_url=simulator_url,
-            )
+            _worker(programs, plan, WorkerFiles(directory, number), orders)
             for number in range(settings.workers)
         ]
         supervisor = await stack.enter_async_context(supervised(workers))
-        yield Front(replace(listen, port=port.port), supervisor, simulator_url)
+        yield Front(replace(listen, port=port.port), supervisor, upstreams.simulator_url)
+
+
+@dataclass(frozen=True, slots=True)
+class _Upstreams:
+    """What the HTTP edge calls: the file with Envoy's clusters, and the simulator where it runs."""
+
+    clusters: Path | None = None
+    simulator_url: str = ""
+
+
+@asynccontextmanager
+async def _upstreams(
+    settings: Settings, stores: Stores, directory: Path
+) -> AsyncIterator[_Upstreams]:
+    if not settings.edge:
+        yield _Upstreams()
+        return
+    async with AsyncExitStack() as stack:
+        url = ""
+        if settings.examples:
+            url, _ = await stack.enter_async_context(simulator())
+        clusters = await stack.enter_async_context(
+            upstream_clusters(stores.quick.catalogs, directory, simulator_url=url)
+        )
+        yield _Upstreams(clusters, url)
+
+
+def _orders(settings: Settings, stores: Stores, simulator_url: str) -> WorkerOrders:
+    """Returns what all workers are told; each is given a link of its own."""
+    told = replace(
+        settings,
+        store=stores.address,
+        initialize_store=False,
+        ledger_url="",
+        examples=False,
+        ready_file=None,
+    )
+    return WorkerOrders(told, Path(), simulator_url)
 
 
 def _worker(
-    programs: EnvoyPrograms,
-    plan: EnvoyPlan,
-    files: WorkerFiles,
-    *,
-    settings: Settings,
-    simulator_url: str,
+    programs: EnvoyPrograms, plan: EnvoyPlan, files: WorkerFiles, orders: WorkerOrders
 ) -> EnvoyWorker:
-    orders = files.directory / f"orders-{files.number}"
-    write_orders(orders, WorkerOrders(settings, files.link_socket, simulator_url))
+    path = files.directory / f"orders-{files.number}"
+    write_orders(path, replace(orders, link_socket=files.link_socket))
     return EnvoyWorker(
         programs,
         replace(plan, admin_socket=files.admin_socket),
         files,
-        {ORDERS_VARIABLE: str(orders)},
+        {ORDERS_VARIABLE: str(path)},
     )
