@@ -6,6 +6,7 @@ from itertools import count
 from pathlib import Path
 
 import pytest
+import trustme
 
 from fluxrouter.v1 import control_pb2
 from fluxrouter_server.cli.resource_files import read_resources
@@ -22,10 +23,21 @@ OTHER = "gpt-mini"
 
 
 @pytest.fixture(scope="module")
-def changing() -> Iterator[EdgeWorld]:
-    """A server whose catalog these tests change."""
+def authority() -> trustme.CA:
+    """Who signs the upstreams' certificates."""
+    return trustme.CA()
+
+
+@pytest.fixture(scope="module")
+def changing(
+    authority: trustme.CA, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[EdgeWorld]:
+    """A server whose catalog these tests change, on a machine that trusts the authority."""
+    trusted = tmp_path_factory.mktemp("trusted") / "ca.pem"
+    authority.cert_pem.write_to_path(str(trusted))
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv(VARIABLE, SECRET)
+        patch.setenv("SSL_CERT_FILE", str(trusted))
         with edge_world() as started:
             yield started
 
@@ -123,3 +135,46 @@ def test_an_upstream_that_is_not_there_costs_nothing(
     assert customer.chat("Hello", model="flux-fast").headers["x-flux-model"] != MODEL
     changing.apply(catalog(one.url))
     until_answered_by(customer, one)
+
+
+def test_an_upstream_is_called_by_tls_where_it_is_who_it_says(
+    changing: EdgeWorld, authority: trustme.CA
+) -> None:
+    customer = changing.customer()
+    with recording_upstream("tls", certificate=authority.issue_cert("localhost")) as upstream:
+        changing.apply(catalog(f"{upstream.url}/v1"))
+        until_answered_by(customer, upstream)
+        assert upstream.requests[-1].headers["host"].startswith("localhost:")
+
+
+@pytest.mark.parametrize("fault", ["another host's certificate", "an unknown authority"])
+def test_no_credential_goes_to_an_upstream_that_cannot_show_who_it_is(
+    changing: EdgeWorld, one: RecordingUpstream, authority: trustme.CA, fault: str
+) -> None:
+    customer = changing.customer()
+    changing.apply(catalog(one.url))
+    until_answered_by(customer, one)
+    if fault == "an unknown authority":
+        certificate = trustme.CA().issue_cert("localhost")
+    else:
+        certificate = authority.issue_cert("elsewhere.test")
+    with recording_upstream("impostor", certificate=certificate) as upstream:
+        changing.apply(catalog(upstream.url))
+        eventually(lambda: customer.chat("Hello", model=MODEL).status == 503, 15)
+        assert upstream.requests == []
+    assert customer.spend().held_nano_usd == 0
+
+
+def test_a_large_request_reaches_the_upstream_whole(
+    changing: EdgeWorld, one: RecordingUpstream
+) -> None:
+    customer = changing.customer()
+    changing.apply(catalog(one.url))
+    until_answered_by(customer, one)
+    words = "x" * 100_000
+    assert customer.chat(words, model=MODEL).status == 200
+    assert one.requests[-1].body["messages"][0]["content"] == words
+    picture = "data:image/png;base64," + "A" * (6 * 1024 * 1024)
+    parts = [{"type": "image_url", "image_url": {"url": picture}}]
+    body = {"model": "gemini-flash", "messages": [{"role": "user", "content": parts}]}
+    assert customer.post("/v1/chat/completions", body).status == 200

@@ -1,6 +1,7 @@
 """A provider that remembers what it was sent, and answers with one word."""
 
 import json
+import ssl
 import threading
 import time
 from collections.abc import Iterator, Mapping
@@ -8,6 +9,8 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
+
+import trustme
 
 __all__ = ["Recorded", "RecordingUpstream", "recording_upstream"]
 
@@ -37,8 +40,13 @@ class RecordingUpstream:
 
 
 @contextmanager
-def recording_upstream(name: str) -> Iterator[RecordingUpstream]:
-    """Runs one on this machine's loopback; it answers with its name."""
+def recording_upstream(
+    name: str, *, certificate: trustme.LeafCert | None = None
+) -> Iterator[RecordingUpstream]:
+    """Runs one on this machine's loopback, with TLS where it has a certificate.
+
+    It answers with its name.
+    """
     upstream = RecordingUpstream(name)
 
     class Handler(BaseHTTPRequestHandler):
@@ -72,6 +80,11 @@ def recording_upstream(name: str) -> Iterator[RecordingUpstream]:
 
     server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
     upstream.url = f"http://127.0.0.1:{server.server_port}"
+    if certificate is not None:
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        certificate.configure_cert(context)
+        server.socket = context.wrap_socket(server.socket, server_side=True)
+        upstream.url = f"https://localhost:{server.server_port}"
     thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.05})
     thread.start()
     try:

@@ -27,6 +27,12 @@ _log = structlog.get_logger(__name__)
 CATALOG_SECONDS: Final = 1.0
 #: A cluster stays for so long after its upstream is gone: longer than any answer may take.
 _KEEP_SECONDS: Final = 2 * 3600.0
+#: Where distributions keep their bundle, for a Python that was built elsewhere and does not know.
+_BUNDLES: Final = (
+    "/etc/ssl/certs/ca-certificates.crt",
+    "/etc/pki/tls/certs/ca-bundle.crt",
+    "/etc/ssl/cert.pem",
+)
 
 
 def upstream_secrets() -> dict[str, str]:
@@ -84,6 +90,7 @@ async def upstream_clusters(
 
 
 def _authorities() -> Path:
-    """Returns where this machine keeps whom it trusts."""
+    """Returns where this machine keeps whom it trusts; SSL_CERT_FILE says otherwise."""
     paths = ssl.get_default_verify_paths()
-    return Path(paths.cafile or paths.openssl_cafile)
+    known = [Path(path) for path in (paths.cafile, *_BUNDLES) if path]
+    return next((path for path in known if path.is_file()), Path(paths.openssl_cafile))
