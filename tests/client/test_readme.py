@@ -27,7 +27,8 @@ async def call_model(upstream: str, model: str, prompt: str, max_tokens: int) ->
 
 
 def example() -> dict[str, Any]:
-    (code,) = re.findall(r"```python\n(.*?)```", README.read_text(encoding="utf-8"), re.DOTALL)
+    blocks = re.findall(r"```python\n(.*?)```", README.read_text(encoding="utf-8"), re.DOTALL)
+    (code,) = (block for block in blocks if "from fluxrouter.client import" in block)
     names: dict[str, Any] = {"call_model": call_model}
     exec(compile(code, str(README), "exec"), names)
     return names
