@@ -9,7 +9,6 @@ from fluxrouter_server.store.errors import (
     CommandNotSent,
     CommandRefused,
     StoreNotReady,
-    StoreRefused,
     StoreUnavailable,
     StoreUnsuitable,
 )
@@ -195,16 +194,6 @@ async def test_a_store_is_used_as_soon_as_its_configuration_is_mended(
         valkey.command("CONFIG", "SET", "maxmemory-policy", "noeviction")
         await client.wait_ready(5)
         assert await client.execute("PING") == b"PONG"
-
-
-async def test_a_greeting_may_refuse_the_store(shared_valkey: ThrowawayValkey) -> None:
-    async def refuse(*_: object) -> None:
-        raise StoreRefused("the layout differs")
-
-    async with StoreClient(shared_valkey.address, greet=refuse) as client:
-        with pytest.raises(StoreRefused, match="the layout differs"):
-            await client.wait_ready(5)
-        assert not client.is_available
 
 
 async def test_a_client_that_was_never_started_says_so_within_the_wait(

@@ -8,7 +8,7 @@ caller knows whether that is safe.
 
 import asyncio
 import ssl
-from collections.abc import Awaitable, Callable, Coroutine, Sequence
+from collections.abc import Coroutine, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final, NoReturn, Self
 
@@ -22,16 +22,13 @@ from fluxrouter_server.store.replies import Argument, Command, ErrorReply, Outco
 from fluxrouter_server.store.scripts import Script, ScriptLibrary
 from fluxrouter_server.store.suitability import ServerFacts, read_server_facts, require_suitable
 
-__all__ = ["ClientSettings", "Greet", "StoreClient"]
+__all__ = ["ClientSettings", "StoreClient"]
 
 _FIRST_PAUSE_SECONDS: Final = 0.005
 """Before the first repeat; it doubles. Slots move and connections return within milliseconds."""
 
 _LONGEST_PAUSE_SECONDS: Final = 0.04
 """A handful of tries fit into the usual wait of 200 ms."""
-
-Greet = Callable[[StoreConnection, ServerFacts], Awaitable[None]]
-"""Looks at a store at each (re)connect, before it is used; raises `StoreError` to refuse it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,7 +56,6 @@ class StoreClient:
         scripts: Loaded into the store at each connect, so that running one costs its hash only.
         settings: Waits and bounds.
         tls: See `open_connection`.
-        greet: A further look at the store at each connect, after the client's own.
 
     Attributes:
         facts: What the store said of itself at the last connect; None before the first.
@@ -73,12 +69,10 @@ class StoreClient:
         scripts: ScriptLibrary | None = None,
         settings: ClientSettings | None = None,
         tls: ssl.SSLContext | None = None,
-        greet: Greet | None = None,
     ) -> None:
         self._address = address
         self._scripts = scripts
         self._settings = settings or ClientSettings()
-        self._greet = greet
         self.breaker = CircuitBreaker()
         self.facts: ServerFacts | None = None
         self._keeper = ConnectionKeeper(
@@ -257,8 +251,6 @@ class StoreClient:
         require_suitable(facts)
         if self._scripts is not None:
             await self._scripts.load_into(connection)
-        if self._greet is not None:
-            await self._greet(connection, facts)
         self.facts = facts
 
 
