@@ -151,6 +151,6 @@ async def test_random_edits_converge_to_what_a_fresh_start_gives(
     monkeypatch.setenv("KUBECONFIG", str(platform.api.kubeconfig))
     with running_fleet(servers=1) as fleet:
         server = fleet.servers[0]
-        await live(platform.api, server.address)
+        await live(server.address)
         fresh = end_state(platform.api, server.session(), lambda _: True)
     assert converged == fresh

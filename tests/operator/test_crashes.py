@@ -133,11 +133,11 @@ async def told(stage: Stage, story: type[Story], last_step: int | None) -> tuple
     name = f"c-{next(stage.numbers)}-"
     teller = story(stage, f"{name}a")
     teller.begin()
-    await live(stage.api, stage.address)
+    await live(stage.address)
     teller.change()
-    done = await live(stage.api, stage.address, last_step=last_step)
+    done = await live(stage.address, last_step=last_step)
     if last_step is not None:
-        await live(stage.api, stage.address)
+        await live(stage.address)
     state = end_state(stage.api, stage.session, lambda other: other.startswith(name))
     teller.clear()
     return repr(state).replace(name, ""), done

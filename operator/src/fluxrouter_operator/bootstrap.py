@@ -4,11 +4,12 @@ import asyncio
 import contextlib
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
-from typing import Any, Final
+from typing import Final
 
 import kopf
 import structlog
 
+from fluxrouter_operator import watching
 from fluxrouter_operator.clients.channel import Channel
 from fluxrouter_operator.clients.cluster import Cluster, connected_cluster
 from fluxrouter_operator.clients.errors import ClientError
@@ -19,13 +20,12 @@ from fluxrouter_operator.reconcile.server_health import ServerHealth
 from fluxrouter_operator.reconcile.view import View
 from fluxrouter_operator.reconcile.world import World
 from fluxrouter_operator.settings import Settings
-from fluxrouter_operator.watching import Watching
 
 __all__ = ["Wrap", "run"]
 
 _log = structlog.get_logger()
 
-_KINDS_RETRY_SECONDS: Final = 2.0
+_RETRY_SECONDS: Final = 2.0
 
 #: Puts something around both clients; tests make them fail where they like.
 Wrap = Callable[[Server, Cluster], tuple[Server, Cluster]]
@@ -46,33 +46,23 @@ async def run(settings: Settings, wrap: Wrap = _as_they_are) -> None:
     async with connected_cluster() as client:
         health = ServerHealth(_now, timedelta(seconds=settings.grace_seconds))
         server, cluster = wrap(ServerClient(channel, health), client)
-        await _await_our_kinds(cluster)
-
-        def make(view: View) -> Reconciler:
-            return Reconciler(World(view, server, cluster, health, settings.pace, _now))
-
+        world = World(View(), server, cluster, health, settings.pace, _now)
+        reconciler = Reconciler(world, settings.namespaces)
         try:
-            await _watch_and_reconcile(settings, make)
+            await _fill(reconciler, cluster)
+            await _watch_and_reconcile(settings, reconciler)
         finally:
             await channel.close()
 
 
-async def _watch_and_reconcile(settings: Settings, make: Callable[[View], Reconciler]) -> None:
-    """Runs kopf, and beside it the loops as soon as kopf has made its indices."""
+async def _watch_and_reconcile(settings: Settings, reconciler: Reconciler) -> None:
+    """Runs kopf and the loops beside each other; the end of either ends both."""
     stop, ready = asyncio.Event(), asyncio.Event()
-    started: asyncio.Future[Reconciler] = asyncio.get_running_loop().create_future()
-    watching = Watching(
-        on_resource=lambda key: started.result().resource_seen(key),
-        on_namespace=lambda name: started.result().namespace_seen(name),
-    )
-
-    @kopf.on.startup(registry=watching.registry)
-    async def start(**indices: Any) -> None:  # noqa: ANN401 - kopf's own
-        started.set_result(make(watching.view(indices)))
+    registry = watching.registry(reconciler)
 
     async def reconcile() -> None:
         try:
-            await (await started).run()
+            await reconciler.run()
         finally:
             stop.set()
 
@@ -80,14 +70,14 @@ async def _watch_and_reconcile(settings: Settings, make: Callable[[View], Reconc
     announcing = asyncio.create_task(_announce(settings, ready))
 
     # Before kopf takes them for tasks that hang, and waits for them.
-    @kopf.on.cleanup(registry=watching.registry)
+    @kopf.on.cleanup(registry=registry)
     async def end(**_: object) -> None:
         loops.cancel()
         await asyncio.wait([loops])
 
     try:
         await kopf.operator(
-            registry=watching.registry,
+            registry=registry,
             settings=watching.settings(),
             standalone=True,
             clusterwide=not settings.namespaces,
@@ -110,16 +100,18 @@ async def _announce(settings: Settings, ready: asyncio.Event) -> None:
         settings.ready_file.touch()
 
 
-async def _await_our_kinds(cluster: Cluster) -> None:
-    """Waits for the custom resource definitions: kopf looks for them once, at its start."""
+async def _fill(reconciler: Reconciler, cluster: Cluster) -> None:
+    """Waits for the custom resource definitions, and lists what there is of them."""
     while True:
         try:
+            # kopf looks for them once, at its start.
             if await cluster.serves_our_kinds():
+                await reconciler.fill()
                 return
             _log.warning("kinds_missing", remedy=f"install the CRDs of {API_VERSION}")
         except ClientError as error:
-            _log.warning("cluster_unreachable", error=str(error))
-        await asyncio.sleep(_KINDS_RETRY_SECONDS)
+            _log.warning("cluster_not_listed", error=str(error))
+        await asyncio.sleep(_RETRY_SECONDS)
 
 
 def _liveness_url(settings: Settings) -> str | None:

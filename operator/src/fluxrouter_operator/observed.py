@@ -77,16 +77,7 @@ def observe(kind: Kind, raw: Mapping[str, Any]) -> Observed:
         resource_version=meta["resourceVersion"],
         deleting="deletionTimestamp" in meta,
         finalizers=tuple(meta.get("finalizers", ())),
-        labels=dict(meta.get("labels", {})),
-        spec=_plain(raw.get("spec", {})),
-        status=_plain(raw.get("status", {})),
+        labels=meta.get("labels", {}),
+        spec=raw.get("spec", {}),
+        status=raw.get("status", {}),
     )
-
-
-def _plain(value: Any) -> Any:  # noqa: ANN401 - JSON
-    """Copies JSON out of the views that the framework wraps around it."""
-    if isinstance(value, Mapping):
-        return {name: _plain(item) for name, item in value.items()}
-    if isinstance(value, list | tuple):
-        return [_plain(item) for item in value]
-    return value

@@ -11,6 +11,7 @@ import os
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from typing import Any, Final, Protocol
+from urllib.parse import quote
 
 import aiohttp
 from kubernetes.aio import config
@@ -22,11 +23,12 @@ from fluxrouter_operator.clients.errors import (
     ClusterRefused,
     ClusterUnreachable,
 )
-from fluxrouter_operator.observed import API_VERSION, FINALIZER, Key, Observed
+from fluxrouter_operator.observed import API_VERSION, FINALIZER, Key, Kind, Observed
 
 __all__ = ["Cluster", "ClusterClient", "connected_cluster"]
 
 _CALL_SECONDS: Final = 10.0
+_PAGE: Final = 500
 _UNAUTHORIZED, _MISSING, _CONFLICT, _TOO_MANY = 401, 404, 409, 429
 _OK: Final = range(200, 300)
 _SERVER_FAILED: Final = 500
@@ -42,6 +44,14 @@ class Cluster(Protocol):
     Every method raises ClusterUnreachable, ClusterMissing where the object is gone, ClusterConflict
     where it has changed, and ClusterRefused where it may not.
     """
+
+    def list_resources(self, kind: Kind, namespace: str) -> AsyncIterator[Json]:
+        """Yields the resources of a kind, of a namespace or (where it is empty) of all."""
+        ...
+
+    def list_namespaces(self) -> AsyncIterator[Json]:
+        """Yields all namespaces."""
+        ...
 
     async def write_status(self, observed: Observed, status: Json) -> None:
         """Writes the status of a resource, if it is still the same one.
@@ -89,6 +99,17 @@ class ClusterClient:
     def __init__(self, api: ApiClient) -> None:
         """Takes a client, which somebody else closes."""
         self._api = api
+
+    async def list_resources(self, kind: Kind, namespace: str) -> AsyncIterator[Json]:
+        """See Cluster."""
+        within = f"namespaces/{namespace}/" if namespace else ""
+        async for item in self._pages(f"/apis/{API_VERSION}/{within}{kind.plural}"):
+            yield item
+
+    async def list_namespaces(self) -> AsyncIterator[Json]:
+        """See Cluster."""
+        async for item in self._pages("/api/v1/namespaces"):
+            yield item
 
     async def write_status(self, observed: Observed, status: Json) -> None:
         """See Cluster."""
@@ -151,6 +172,17 @@ class ClusterClient:
         meta = {"resourceVersion": observed.resource_version, "finalizers": list(finalizers)}
         patch = {"metadata": meta}
         await self._call("PATCH", _path(observed.key), patch, content_type=_MERGE_PATCH)
+
+    async def _pages(self, path: str) -> AsyncIterator[Json]:
+        token = ""
+        while True:
+            query = f"?limit={_PAGE}" + (f"&continue={quote(token)}" if token else "")
+            page = await self._call("GET", path + query)
+            for item in page["items"]:
+                yield item
+            token = page["metadata"].get("continue", "")
+            if not token:
+                return
 
     async def _call(
         self, method: str, path: str, body: object = None, *, content_type: str = _JSON
