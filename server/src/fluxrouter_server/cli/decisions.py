@@ -1,6 +1,7 @@
 """`fluxrouter route`, `settle`, `release` and `check`: one decision by hand."""
 
 from collections.abc import Callable, Sequence
+from pathlib import Path
 from typing import Any, TypeVar
 
 import click
@@ -58,8 +59,18 @@ def _request(account: str, options: dict[str, Any]) -> router_pb2.RouteRequest:
 
 
 @click.command()
-@click.argument("account")
+@click.argument("account", required=False)
 @_request_options
+@click.option(
+    "--explain",
+    is_flag=True,
+    help="Say which tier the prompt would get and why, without ACCOUNT and without a server.",
+)
+@click.option(
+    "--tier-model",
+    type=click.Path(exists=True, dir_okay=False, path_type=Path),
+    help="With --explain, a calibrated model's file; default: the model that comes with it.",
+)
 @click.option("--request-id", default="", help="Your id of the request, to be able to retry it.")
 @click.option("--attempt", type=int, default=1, show_default=True, help="Counts the tries.")
 @output_option()
@@ -68,19 +79,35 @@ def route(
     session: Session,
     /,
     *,
-    account: str,
+    account: str | None,
+    explain: bool,
+    tier_model: Path | None,
     request_id: str,
     attempt: int,
     output: str,
     **options: Any,  # noqa: ANN401 - the shared options, of several types
 ) -> None:
     """Choose a model for a request of ACCOUNT and hold its worst-case cost."""
+    if explain:
+        # Here, so that a request to a server does not wait for the model's modules.
+        from fluxrouter_server.cli.explanation import print_explanation  # noqa: PLC0415
+
+        print_explanation(options["prompt"], model_file=tier_model, output=output)
+        return
+    if account is None:
+        raise click.UsageError("Missing argument 'ACCOUNT': only --explain can do without it.")
+    if tier_model is not None:
+        raise click.UsageError("--tier-model explains, and routes nothing: add --explain.")
     request = _request(account, options)
     request.request_id, request.attempt = request_id, attempt
     answer = session.call(session.router.Route, request)
     if output == "json":
         print_json(answer)
-        return
+    else:
+        _print_route(answer)
+
+
+def _print_route(answer: router_pb2.RouteResponse) -> None:
     shrunk = " (shrunk to fit)" if answer.shrunk else ""
     print_facts(
         [

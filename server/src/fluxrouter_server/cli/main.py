@@ -12,10 +12,12 @@ _FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
 #: Each command and the module of this package that defines it under its name.
 _COMMANDS = {
     "apply": "resources",
+    "calibrate": "calibration",
     "check": "decisions",
     "credentials": "keys",
     "delete": "resources",
     "doctor": "doctor",
+    "evaluate": "calibration",
     "get": "resources",
     "keys": "keys",
     "ledger": "ledger",
