@@ -3,7 +3,7 @@
 from fluxrouter.v1 import metering_pb2
 from fluxrouter_server.api.call_context import CallContext
 from fluxrouter_server.api.field_reader import FieldReader
-from fluxrouter_server.api.wire_decisions import extend_response, receipt_message
+from fluxrouter_server.api.wire_decisions import extend_response, set_receipt
 from fluxrouter_server.api.wire_requests import read_account_ref, read_usage
 from fluxrouter_server.domain.denials import Denial
 from fluxrouter_server.domain.ids import RequestId
@@ -34,7 +34,9 @@ class MeteringApi:
         )
         if isinstance(receipt, Denial):
             return receipt
-        return metering_pb2.SettleResponse(receipt=receipt_message(receipt))
+        response = metering_pb2.SettleResponse()
+        set_receipt(response.receipt, receipt)
+        return response
 
     async def release(
         self, message: metering_pb2.ReleaseRequest, context: CallContext
@@ -46,7 +48,9 @@ class MeteringApi:
         receipt = await self._metering.release(target, context.caller)
         if isinstance(receipt, Denial):
             return receipt
-        return metering_pb2.ReleaseResponse(receipt=receipt_message(receipt))
+        response = metering_pb2.ReleaseResponse()
+        set_receipt(response.receipt, receipt)
+        return response
 
     async def extend(
         self, message: metering_pb2.ExtendRequest, context: CallContext

@@ -14,8 +14,8 @@ __all__ = [
     "extend_response",
     "fit_response",
     "model_message",
-    "receipt_message",
     "route_response",
+    "set_receipt",
     "spend_message",
 ]
 
@@ -57,23 +57,21 @@ def route_response(routed: Routed) -> router_pb2.RouteResponse:
     return response
 
 
-def receipt_message(receipt: Receipt) -> metering_pb2.Receipt:
-    """Returns what the ending of a hold came to."""
-    return metering_pb2.Receipt(
-        hold_id=receipt.hold_id or "",
-        request_id=receipt.request_id,
-        attempt=receipt.attempt,
-        state=_STATES[receipt.state],
-        replayed=receipt.replayed,
-        cost_nano_usd=receipt.cost_nano_usd,
-        billed_nano_usd=receipt.billed_nano_usd,
-        absorbed_nano_usd=receipt.absorbed_nano_usd,
-        included_nano_usd=receipt.included_nano_usd,
-        metered_nano_usd=receipt.metered_nano_usd,
-        headroom_nano_usd=receipt.headroom_nano_usd,
-        model=receipt.model or "",
-        lane=receipt.lane or "",
-    )
+def set_receipt(message: metering_pb2.Receipt, receipt: Receipt) -> None:
+    """Writes what the ending of a hold came to into a message that is part of another."""
+    message.hold_id = receipt.hold_id or ""
+    message.request_id = receipt.request_id
+    message.attempt = receipt.attempt
+    message.state = _STATES[receipt.state]
+    message.replayed = receipt.replayed
+    message.cost_nano_usd = receipt.cost_nano_usd
+    message.billed_nano_usd = receipt.billed_nano_usd
+    message.absorbed_nano_usd = receipt.absorbed_nano_usd
+    message.included_nano_usd = receipt.included_nano_usd
+    message.metered_nano_usd = receipt.metered_nano_usd
+    message.headroom_nano_usd = receipt.headroom_nano_usd
+    message.model = receipt.model or ""
+    message.lane = receipt.lane or ""
 
 
 def extend_response(extended: Extended) -> metering_pb2.ExtendResponse:

@@ -52,7 +52,10 @@ class HoldCalls:
         self._lives = lives
         self._clock = clock
         self._window_us = timing.replay_window_us
-        self._spans = (timing.replay_window_us, timing.max_hold_life_us, timing.late_window_us)
+        # As texts, which is what each call would make of them.
+        self._spans = (
+            str(timing.replay_window_us), str(timing.max_hold_life_us), str(timing.late_window_us),
+        )  # fmt: skip
         self._top_buckets: dict[int, int] = {}
 
     async def run(
