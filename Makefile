@@ -14,7 +14,7 @@ PYTEST := $(BIN)/pytest -n 2 --dist loadfile
 # Folders whose scripts run by path: each is an import root of its own, so each is typed on its own.
 SCRIPTS := make benchmarks examples/demo examples/demo-operator
 
-.PHONY: help setup generate crds kubernetes run demo demo-operator test test-unit test-faults lint verify bench bench-quick bench-routing bench-operator lock clean
+.PHONY: help setup generate crds kubernetes run demo demo-operator test test-unit test-faults lint verify bench bench-quick bench-routing bench-edge bench-operator lock clean
 
 help: ## Print every target and what it does
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' Makefile
@@ -78,6 +78,9 @@ bench-routing: generate ## Measure the routing of flux-auto on labelled prompts:
 	@test -n "$(DATA)" || { echo "bench-routing: say where the labels are: make bench-routing" \
 		"DATA=FOLDER (docs/routing.md says what must be in it)" >&2; exit 1; }
 	$(BIN)/python benchmarks/routing/run.py $(DATA)
+
+bench-edge: generate ## Measure what the HTTP edge adds to an answer, hold and settlement included
+	$(BIN)/python benchmarks/edge.py
 
 bench-operator: kubernetes ## Measure the operator with 10,000 accounts; takes some minutes
 	$(BIN)/python benchmarks/operator_scale.py $(ARGS)

@@ -79,4 +79,6 @@ def refusal_headers(refusal: Refusal, request_id: str) -> HeaderList:
 
 def _text(text: str) -> bytes:
     """A value that cannot break out of its header, whatever a caller sent as a name."""
+    if text.isascii() and text.isprintable():
+        return text.encode("ascii")
     return "".join(c if c.isprintable() and c.isascii() else "?" for c in text).encode("ascii")

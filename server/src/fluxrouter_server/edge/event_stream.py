@@ -14,6 +14,8 @@ __all__ = ["MAX_EVENT_BYTES", "EventSplitter", "EventTooLong", "ServerSentEvent"
 #: Most events are a few hundred bytes; `responses` repeats the whole answer in its last one.
 MAX_EVENT_BYTES: Final = 8 * 1024 * 1024
 
+_LF_END: Final = b"\n\n"
+_DATA: Final = b"data: "
 _END: Final = re.compile(rb"\r\n\r\n|\n\n|\r\r|\n\r\n")
 
 
@@ -61,14 +63,22 @@ class EventSplitter:
             EventTooLong: one does not end.
         """
         data = self._pending + piece if self._pending else piece
+        if b"\r" in data:
+            events = self._find(data)
+        else:  # as nearly all servers have it
+            *whole, self._pending = data.split(_LF_END)
+            events = [_event(one + _LF_END) for one in whole]
+        if len(self._pending) > MAX_EVENT_BYTES:
+            raise EventTooLong
+        return events
+
+    def _find(self, data: bytes) -> list[ServerSentEvent]:
         events = []
         begin = 0
         for end in _END.finditer(data):
             events.append(_event(data[begin : end.end()]))
             begin = end.end()
         self._pending = data[begin:]
-        if len(self._pending) > MAX_EVENT_BYTES:
-            raise EventTooLong
         return events
 
     def rest(self) -> list[ServerSentEvent]:
@@ -78,6 +88,8 @@ class EventSplitter:
 
 
 def _event(raw: bytes) -> ServerSentEvent:
+    if raw.startswith(_DATA) and raw.find(b"\n") == len(raw) - len(_LF_END):
+        return ServerSentEvent(raw, "", raw[len(_DATA) : -len(_LF_END)])  # one line, no name
     name = ""
     data = []
     for line in raw.splitlines():
