@@ -7,7 +7,7 @@ from fluxrouter_server.domain.accounts import KeyLimits, KeyRecord, KeyState
 from fluxrouter_server.domain.denials import Denial, Reason
 from fluxrouter_server.domain.ids import AccountName, KeyName
 from fluxrouter_server.domain.keys import hash_api_key, parse_api_key
-from fluxrouter_server.services.key_changes import MAX_ENDED
+from fluxrouter_server.services.key_changes import MAX_ENDED, MAX_WORKING
 from fluxrouter_server.services.key_service import KeyService, KeyView, NewKey
 from fluxrouter_server.services.key_validity import valid_until_us
 from fluxrouter_server.services.ports.errors import StoreUnavailable
@@ -121,6 +121,16 @@ async def test_a_rotated_key_works_until_its_grace_ends(keys: Keys) -> None:
     assert not isinstance(listed, Denial)
     old = next(key for key in listed if key.record.hash == first.key.record.hash)
     assert (old.record.state, old.expire_us) == (KeyState.ROTATED, NOON_US + 60 * SECOND_US)
+
+
+async def test_few_secrets_of_a_key_work_at_the_same_time(keys: Keys) -> None:
+    await keys.create()
+    for _ in range(MAX_WORKING - 1):
+        await keys.rotate(grace_seconds=60)
+    refused = await keys.service.rotate(ACCOUNT, "ci", grace_seconds=60)
+    assert isinstance(refused, Denial)
+    assert [violation.field for violation in refused.violations] == ["grace_seconds"]
+    await keys.rotate(grace_seconds=0)
 
 
 async def test_only_a_key_that_works_is_rotated(keys: Keys) -> None:

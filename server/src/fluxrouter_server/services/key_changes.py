@@ -20,6 +20,10 @@ Secrets: TypeAlias = tuple[KeyRecord, ...]
 #: is refused like an ended one, so forgetting opens nothing.
 MAX_ENDED: Final = 256
 
+#: Secrets of one name that work at the same time. Every change of an account writes all of its
+#: secrets: without a bound a key that is rotated often would at last block its own revocation.
+MAX_WORKING: Final = 8
+
 _HASH = re.compile(r"[0-9a-f]{64}")
 
 
@@ -54,6 +58,13 @@ def rotate_key(secrets: Secrets, key: KeyRecord, *, grace_end_us: int) -> Secret
     """Put `key` in the place of the active secret of its name, which works until `grace_end_us`."""
     if not any(_is_active(secret, key.name) for secret in secrets):
         return _missing(key.name)
+    now_us = key.create_us
+    working = sum(secret.name == key.name and not _has_ended(secret, now_us) for secret in secrets)
+    if working >= MAX_WORKING and grace_end_us > now_us:
+        return invalid_field(
+            "grace_seconds",
+            f"{working} secrets of this key work already; use 0, or wait until some have ended",
+        )
     rotated = tuple(
         replace(secret, state=KeyState.ROTATED, grace_end_us=grace_end_us)
         if _is_active(secret, key.name)
