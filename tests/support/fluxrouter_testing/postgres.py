@@ -12,7 +12,7 @@ import shutil
 import signal
 import subprocess
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from importlib.util import find_spec
 from pathlib import Path
@@ -68,15 +68,8 @@ class ThrowawayPostgres:
             "full_page_writes": on,
         }
         flags = [word for name, value in settings.items() for word in ("-c", f"{name}={value}")]
-        with (self._directory / "log").open("ab") as log:
-            self._process = subprocess.Popen(
-                [self._programs / "postgres", "-D", self._data, *flags],
-                stdout=log,
-                stderr=log,
-                user=_user(),
-                start_new_session=True,
-            )
-        eventually(self._is_ready, timeout_seconds=_PATIENCE_SECONDS)
+        command: list[str | Path] = [self._programs / "postgres", "-D", self._data, *flags]
+        eventually(lambda: self._comes_up(command), timeout_seconds=_PATIENCE_SECONDS)
         return self
 
     def stop(self) -> None:
@@ -125,9 +118,16 @@ class ThrowawayPostgres:
             cwd=self._directory,
         )  # fmt: skip
 
-    def _is_ready(self) -> bool:
-        assert self._process is not None
-        assert self._process.poll() is None, (self._directory / "log").read_text()
+    def _comes_up(self, command: Sequence[str | Path]) -> bool:
+        """Starts it where it does not run, and looks whether it answers.
+
+        After a kill it may end at once, while the last of its former processes goes away.
+        """
+        if self._process is None or self._process.poll() is not None:
+            with (self._directory / "log").open("ab") as log:
+                self._process = subprocess.Popen(
+                    command, stdout=log, stderr=log, user=_user(), start_new_session=True
+                )
         try:
             self._connect().close()
         except psycopg.OperationalError:
