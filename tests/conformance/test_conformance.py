@@ -15,7 +15,8 @@ from pathlib import Path
 
 import pytest
 
-from fluxrouter_testing.conformance.suite import SuiteMissing, build_suite, generate_contracts
+from fluxrouter_testing.conformance.suite import build_suite, generate_contracts
+from fluxrouter_testing.go_programs import GoMissing
 from fluxrouter_testing.transports import TRANSPORTS, servers_on
 
 FEATURES = Path(__file__).with_name("grpc.yaml")
@@ -35,7 +36,7 @@ def test_a_transport_passes_the_conformance_suite(transport: str, tmp_path: Path
         try:
             suite = build_suite()
             generate_contracts(tmp_path)
-        except SuiteMissing as error:
+        except GoMissing as error:
             pytest.skip(str(error))
         exceptions = OF_GRPCIO if transport == "grpc" else ()
         program = (sys.executable, "-m", "fluxrouter_testing.conformance.program", transport)

@@ -14,6 +14,7 @@ from fluxrouter.v1 import metering_pb2, router_pb2
 from fluxrouter_server.api.call_context import CallContext
 from fluxrouter_server.api.error_table import denial_of
 from fluxrouter_server.api.metering_api import MeteringApi
+from fluxrouter_server.api.room import Room
 from fluxrouter_server.api.router_api import RouterApi
 from fluxrouter_server.api.status_details import refusal
 from fluxrouter_server.domain.denials import Denial
@@ -28,6 +29,9 @@ A = TypeVar("A", bound=Message)
 #: Twice what a batch gains anything from. A store that is busy with other things decides one within
 #: the time that a decision waits for it.
 MAX_BATCH: Final = 100
+#: Requests of all batches and streams of a process that are decided at once, of either kind: some
+#: 50 ms of a store's work, behind which everybody else's decisions still come in time.
+_AT_ONCE: Final = 500
 
 
 class RouterBatches:
@@ -39,6 +43,7 @@ class RouterBatches:
 
     def __init__(self, router: RouterApi) -> None:
         self._router = router
+        self._room = Room(_AT_ONCE)
 
     async def route_batch(
         self, message: router_pb2.RouteBatchRequest, context: CallContext
@@ -63,7 +68,8 @@ class RouterBatches:
     async def _results(
         self, requests: Sequence[router_pb2.RouteRequest], context: CallContext
     ) -> list[router_pb2.RouteResult]:
-        outcomes = await _each(self._router.route, requests, context)
+        async with self._room.taken(len(requests)):
+            outcomes = await _each(self._router.route, requests, context)
         return [_route_result(outcome) for outcome in outcomes]
 
 
@@ -76,6 +82,7 @@ class MeteringBatches:
 
     def __init__(self, metering: MeteringApi) -> None:
         self._metering = metering
+        self._room = Room(_AT_ONCE)
 
     async def settle_batch(
         self, message: metering_pb2.SettleBatchRequest, context: CallContext
@@ -100,7 +107,8 @@ class MeteringBatches:
     async def _results(
         self, requests: Sequence[metering_pb2.SettleRequest], context: CallContext
     ) -> list[metering_pb2.SettleResult]:
-        outcomes = await _each(self._metering.settle, requests, context)
+        async with self._room.taken(len(requests)):
+            outcomes = await _each(self._metering.settle, requests, context)
         return [_settle_result(outcome) for outcome in outcomes]
 
 

@@ -19,9 +19,9 @@ from fluxrouter_server.transport.drain import Drain
 
 __all__ = ["DuplexCall"]
 
-#: Messages of one stream that may be under way. With full batches it is more than one caller can
-#: keep a store busy with.
-_MOST_UNDER_WAY: Final = 32
+#: Messages of one stream that may be under way: enough for the next ones to be read and decided
+#: while the answers to the last ones travel.
+_MOST_UNDER_WAY: Final = 8
 
 
 class DuplexCall:

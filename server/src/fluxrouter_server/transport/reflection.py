@@ -32,14 +32,16 @@ def reflection_handlers(services: Iterable[str], drain: Drain) -> list[grpc.Gene
         services: Full names of our services.
         drain: Ends the streams: a tool that keeps one open must not keep the server.
     """
-    servicer = reflection_aio.ReflectionServicer((*services, HEALTH_SERVICE, _V1ALPHA))
+    known = frozenset((*services, HEALTH_SERVICE, _V1ALPHA))
+    servicer = reflection_aio.ReflectionServicer(known)
 
     async def reflect(
         requests: AsyncIterator[reflection_pb2.ServerReflectionRequest],
         context: _Context,
     ) -> _Answers:
         # Their stubs call it a coroutine; it is an asynchronous generator.
-        answers = cast("_Answers", servicer.ServerReflectionInfo(requests, context))
+        named = _by_service(requests, known)
+        answers = cast("_Answers", servicer.ServerReflectionInfo(named, context))
         async for answer in drain.until(answers):
             yield answer
 
@@ -52,3 +54,14 @@ def reflection_handlers(services: Iterable[str], drain: Drain) -> list[grpc.Gene
         grpc.method_handlers_generic_handler(name, {"ServerReflectionInfo": method})
         for name in (_V1, _V1ALPHA)
     ]
+
+
+async def _by_service(
+    requests: AsyncIterator[reflection_pb2.ServerReflectionRequest], known: frozenset[str]
+) -> AsyncIterator[reflection_pb2.ServerReflectionRequest]:
+    """Has methods looked for by their services: theirs finds no method, and some tools ask so."""
+    async for request in requests:
+        service = request.file_containing_symbol.rpartition(".")[0]
+        if service in known:
+            request.file_containing_symbol = service
+        yield request
