@@ -12,6 +12,7 @@ from dataclasses import asdict
 from datetime import UTC, datetime
 from pathlib import Path
 
+from document import update_document
 from machine import facts
 from measure import Measurement
 from promises import PlanChange, Race, measure_plan_change, measure_races
@@ -68,7 +69,8 @@ def _write(
     _RESULTS.mkdir(exist_ok=True)
     path = _RESULTS / f"{now:%Y-%m-%d}.json"
     path.write_text(json.dumps(result, indent=2) + "\n", encoding="utf-8")
-    print(f"\nwritten: {path}")
+    update_document(path)
+    print(f"\nwritten: {path}, and its figures into docs/performance.md")
 
 
 if __name__ == "__main__":
