@@ -1,8 +1,8 @@
 """What the ledger knows of shards that lost their data; implements `RebuildSource`."""
 
-from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Collection, Mapping, Sequence
 from contextlib import asynccontextmanager
-from typing import TypeVar
+from typing import Final, TypeVar
 
 from sqlalchemy import Connection, RowMapping, func, select, update
 from sqlalchemy.engine import URL
@@ -25,6 +25,9 @@ from fluxrouter_server.services.ports.rebuilding import (
 __all__ = ["SqlRebuildSource"]
 
 T = TypeVar("T")
+
+_DELETED_FLAG: Final = 2
+"""And whatever is above: an account's flags are a sum, suspended being 1."""
 
 _ENDINGS = (EntryKind.SETTLEMENT, EntryKind.RELEASE, EntryKind.EXPIRY, EntryKind.CORRECTION)
 
@@ -77,6 +80,10 @@ class SqlRebuildSource:
     ) -> Sequence[KnownAccount]:
         """What is known of some accounts."""
         return await self._read(_accounts, uids, horizon)
+
+    async def deleted_accounts(self) -> Collection[AccountUid]:
+        """The accounts whose latest document says that they are deleted, purged ones included."""
+        return await self._read(_deleted_accounts)
 
     async def latest_places(self) -> Mapping[AccountUid, tuple[int, int]]:
         """Epoch and sequence number of each account's latest entry."""
@@ -149,6 +156,17 @@ def _account_uids(connection: Connection, wanted: Sequence[int]) -> list[Account
     return [AccountUid(uid) for uid in connection.scalars(statement.distinct()) if uid]
 
 
+def _deleted_accounts(connection: Connection) -> frozenset[AccountUid]:
+    other = controls.alias()
+    latest = select(func.max(other.c.seq)).where(other.c.uid == controls.c.uid).scalar_subquery()
+    statement = select(controls.c.uid).where(
+        controls.c.document == "account",
+        controls.c.flags >= _DELETED_FLAG,
+        controls.c.seq == latest,
+    )
+    return frozenset(AccountUid(uid) for uid in connection.scalars(statement) if uid)
+
+
 def _latest_places(connection: Connection) -> dict[AccountUid, tuple[int, int]]:
     statement = select(accounts.c.uid, accounts.c.epoch, accounts.c.seq)
     return {AccountUid(uid): (epoch, seq) for uid, epoch, seq in connection.execute(statement)}
@@ -157,11 +175,18 @@ def _latest_places(connection: Connection) -> dict[AccountUid, tuple[int, int]]:
 def _accounts(
     connection: Connection, uids: Sequence[AccountUid], horizon: Horizon
 ) -> list[KnownAccount]:
-    return [_account(connection, uid, horizon) for uid in uids]
+    documents = [(uid, _latest_document(connection, uid)) for uid in uids]
+    # The last entry of a purged account has no document: it must not come back.
+    return [
+        _account(connection, uid, document, horizon)
+        for uid, document in documents
+        if document["body"] is not None
+    ]
 
 
-def _account(connection: Connection, uid: AccountUid, horizon: Horizon) -> KnownAccount:
-    document = _latest_document(connection, uid)
+def _account(
+    connection: Connection, uid: AccountUid, document: RowMapping, horizon: Horizon
+) -> KnownAccount:
     seq = connection.scalar(select(accounts.c.seq).where(accounts.c.uid == uid)) or 0
     closed = _closed_period(connection, uid)
     query = CounterQuery(uid, seq, closed, horizon.first_hour)

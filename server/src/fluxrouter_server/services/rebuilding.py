@@ -62,7 +62,8 @@ class Rebuilding:
             _log.error("store_older_than_ledger", shards=len(shards))
 
     async def _outdated(self) -> Sequence[int]:
-        return await self._restorer.outdated_shards(await self._source.latest_places())
+        places, deleted = await self._source.latest_places(), await self._source.deleted_accounts()
+        return await self._restorer.outdated_shards(places, deleted=deleted)
 
     async def run(self) -> None:
         """Rebuild what is lost and known; what the ledger never knew is left to people.

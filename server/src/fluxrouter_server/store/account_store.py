@@ -171,6 +171,7 @@ class ValkeyAccountStore:
                 keys.holds,
                 keys.hold_due,
                 keys.ledger,
+                keys.shard_due,
             ),
             uid,
             account.name,

@@ -6,7 +6,7 @@ a rebuild that was interrupted is begun anew and overwrites what the first one l
 """
 
 import asyncio
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Final
 
 from fluxrouter_server.domain.ids import AccountUid, PlanName
@@ -87,11 +87,14 @@ class ValkeyShardRestorer:
             return []
         return [shard for shard, fact in enumerate(facts) if not fact.marker]
 
-    async def outdated_shards(self, places: Mapping[AccountUid, tuple[int, int]]) -> Sequence[int]:
+    async def outdated_shards(
+        self, places: Mapping[AccountUid, tuple[int, int]], *, deleted: Collection[AccountUid]
+    ) -> Sequence[int]:
         """The shards in which an account is behind the ledger.
 
         An account of an earlier epoch than its shard's was given up by a reinitialisation, and
-        tells nothing.
+        tells nothing. A deleted one that is missing was purged: the ledger had taken its deletion
+        by then, though perhaps not the purge.
         """
         facts = await survey(self._client, self._scripts)
         asked = [
@@ -107,7 +110,7 @@ class ValkeyShardRestorer:
             {
                 shard_of(uid)
                 for (uid, seq), reply in zip(asked, found, strict=True)
-                if int(as_bytes(reply) if reply else b"0") < seq
+                if int(as_bytes(reply) if reply else b"0") < seq and (reply or uid not in deleted)
             }
         )
 

@@ -1,6 +1,6 @@
-"""Ends what is overdue on every shard, and closes periods that are over.
+"""Ends what is overdue on every shard, closes periods that are over, purges deleted accounts.
 
-docs/protocol.md §5 and §6.
+docs/protocol.md §5, §6 and §1.
 """
 
 import asyncio
@@ -13,6 +13,7 @@ from fluxrouter_server.domain.ids import AccountUid
 from fluxrouter_server.services.ports.errors import StoreError
 from fluxrouter_server.store.hold_calls import HoldCalls
 from fluxrouter_server.store.keys import SHARDS, shard_due_key
+from fluxrouter_server.store.purging import purge_account
 from fluxrouter_server.store.shard_calls import ShardCall, ShardCalls, as_bytes
 
 __all__ = ["ValkeySweeper"]
@@ -94,4 +95,12 @@ class ValkeySweeper:
                 ended[HoldState.EXPIRED_RELEASED] += answer[3]
                 if answer[5]:
                     unfinished.add(uid)
+                if answer[6]:
+                    await self._purge(uid, errors)
         return unfinished
+
+    async def _purge(self, uid: AccountUid, errors: list[StoreError]) -> None:
+        try:
+            await purge_account(self._shards, uid)
+        except StoreError as error:
+            errors.append(error)

@@ -3,7 +3,7 @@
 docs/protocol.md §9.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
 from typing import Protocol
@@ -97,7 +97,11 @@ class RebuildSource(Protocol):
     async def accounts(
         self, uids: Sequence[AccountUid], horizon: Horizon
     ) -> Sequence[KnownAccount]:
-        """What is known of some accounts."""
+        """What is known of some accounts; those that were purged are left out."""
+        ...
+
+    async def deleted_accounts(self) -> Collection[AccountUid]:
+        """The accounts whose latest document says that they are deleted, purged ones included."""
         ...
 
     async def latest_places(self) -> Mapping[AccountUid, tuple[int, int]]:
@@ -112,8 +116,13 @@ class ShardRestorer(Protocol):
         """The shards that hold nothing, unless somebody is at work on them by hand."""
         ...
 
-    async def outdated_shards(self, places: Mapping[AccountUid, tuple[int, int]]) -> Sequence[int]:
-        """The shards in which an account is behind its latest entry."""
+    async def outdated_shards(
+        self, places: Mapping[AccountUid, tuple[int, int]], *, deleted: Collection[AccountUid]
+    ) -> Sequence[int]:
+        """The shards in which an account is behind its latest entry.
+
+        A deleted one may be missing: it was purged.
+        """
         ...
 
     async def empty(self, shards: Sequence[int]) -> None:

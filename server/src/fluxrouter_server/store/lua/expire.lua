@@ -4,12 +4,13 @@
 -- KEYS  1 to 8 as in lib/account.lua
 -- ARGV  1 to 8 as in lib/account.lua
 --
--- {'EXPIRED', now, holds charged, holds released, periods closed, 1 where more is due now}
+-- {'EXPIRED', now, holds charged, holds released, periods closed, 1 where more is due now,
+--  1 where the account was deleted and may be purged}
 --- @include overdue
 --- @include commit
 
 local has_more, ended = end_overdue()
-book.read({'pid', 'pstart', 'pend'})
+book.read({'pid', 'pstart', 'pend', 'flags', 'update_us'})
 
 -- Periods that are not closed yet, oldest first, the open one last: [number, start, end, …].
 local function unclosed_periods()
@@ -77,6 +78,19 @@ local closed, due = close_periods(unclosed_periods())
 -- What ends here is due first, so the one after it is the first that stays; or it is the sentinel.
 local next_hold = redis.call('ZRANGE', key.due, ended, ended, 'WITHSCORES')
 due = math.min(due, tonumber(next_hold[2] or math.huge))
+
+-- A deleted account goes when nothing can touch it any more, and never sooner after its deletion than
+-- a period is closed after its end, so that a mistake can be undone.
+local may_purge = 0
+local is_closed = book.get('pid') <= book.get('cl')
+if book.get('flags') >= 2 and is_closed and redis.call('HLEN', key.holds) - 1 == #book.ended then
+  local purge_at = book.get('update_us') + span.life + span.late
+  if purge_at <= now then
+    -- Where the purge has to wait for the ledger, it must not be in the way of holds that are due.
+    may_purge, purge_at = 1, now + 60000000
+  end
+  due = math.min(due, purge_at)
+end
 local strays = redis.call('ZRANGEBYSCORE', key.due, '-inf', now, 'LIMIT', 0, ended)
 
 commit()
@@ -88,4 +102,4 @@ if due < math.huge then
 else
   redis.call('ZREM', key.shard_due, uid)
 end
-return {'EXPIRED', now, book.charged, book.released, closed, has_more and 1 or 0}
+return {'EXPIRED', now, book.charged, book.released, closed, has_more and 1 or 0, may_purge}

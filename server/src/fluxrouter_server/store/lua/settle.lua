@@ -25,6 +25,9 @@ end
 if record[R.STATE] == 'settled' then
   return receipt('ENDED', record, 1)
 end
+if redis.call('HEXISTS', key.account, 'gen') == 0 then
+  return denied('HOLD_TOO_OLD') -- the account was purged; nothing may count for it again
+end
 
 -- Where a document is gone there is nothing newer to refresh to, and a settlement must not be lost.
 local function is_current_or_gone(document, known)

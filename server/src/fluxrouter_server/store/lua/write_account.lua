@@ -1,6 +1,6 @@
 #!lua flags=allow-oom
 -- Writes an account's document, if the account is still what the caller read.
--- KEYS  1 meta  2 names  3 account  4 document  5 holds  6 due of the holds  7 ledger
+-- KEYS  1 meta  2 names  3 account  4 document  5 holds  6 due of the holds  7 ledger  8 due
 -- ARGV  1 layout  2 marker  3 now  4 uid  5 name  6 expected generation, '' to create
 --       7 new generation  8 flags  9 document  10 number of keys
 --       then a field and its instant for each key, then fields of keys that are no more
@@ -33,6 +33,9 @@ if #ARGV > keys_end then
   redis.call('HDEL', KEYS[3], unpack(ARGV, keys_end + 1))
 end
 redis.call('SET', KEYS[4], ARGV[9])
+if tonumber(ARGV[8]) >= 2 then
+  redis.call('ZADD', KEYS[8], 'LT', now, uid) -- the sweep finds out when it may be purged
+end
 append_control(KEYS[7], {
   d = 'account', nm = name, g = ARGV[7], by = ARGV[9],
   u = uid, q = sequence, fl = tonumber(ARGV[8]),
