@@ -22,8 +22,10 @@ def _figures(result: dict[str, Any]) -> str:
     machine, measurements = result["machine"], result["measurements"]
     echo = measurements[0]["server_cpu_us"]
     lines = [
-        f"{result['time'][:10]}, {machine['cores']} cores of {machine['processor']}, "
-        f"Python {machine['python']}, grpcio {machine['grpcio']}.",
+        (
+            f"{result['time'][:10]}, {machine['cores']} cores of {machine['processor']}, "
+            f"Python {machine['python']}, grpcio {machine['grpcio']}."
+        ),
         "",
         "| what | decisions/s | p50 ms | p99 ms | server CPU µs | store CPU µs | server : echo |",
         "|---|---|---|---|---|---|---|",
