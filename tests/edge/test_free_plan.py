@@ -59,7 +59,10 @@ def test_free_has_the_full_model_list(world: EdgeWorld, free: Customer) -> None:
 
 
 def test_free_has_the_same_smart_routing(world: EdgeWorld, free: Customer) -> None:
-    prompt = "Prove step by step that the square root of two is irrational."
+    prompt = (
+        "Prove that $\\sqrt{p}$ is irrational for every prime $p$, and find all $n$ with"
+        " $\\sqrt{n} \\in \\mathbb{Q}$."
+    )
     answers = [c.chat(prompt, model="flux-auto") for c in (free, world.customer("scale"))]
     models = [answer.headers["x-flux-model"] for answer in answers]
     assert models[0] == models[1]

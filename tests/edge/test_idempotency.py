@@ -24,6 +24,7 @@ def test_a_replay_gets_the_receipt_and_never_reaches_an_upstream(customer: Custo
     assert first.headers["x-flux-request-id"] == "k-1"
     assert again.status == 409
     assert again.headers["x-should-retry"] == "false"
+    assert again.headers["x-flux-request-id"] == "k-1"
     assert again.json["error"]["code"] == "request_already_answered"
     assert again.json["error"]["billed_usd"] == first.headers["x-flux-cost-usd"]
     assert customer.world.counts()["requests"] == requests

@@ -8,7 +8,7 @@ import pytest
 from fluxrouter_server.domain.catalog import Capability
 from fluxrouter_server.domain.pricing import Usage
 from fluxrouter_server.edge.chat_completions import ChatCompletions, chat_usage
-from fluxrouter_server.edge.dialects import Dialect, StreamMeter, text_to_judge
+from fluxrouter_server.edge.dialects import Dialect, StreamMeter
 from fluxrouter_server.edge.embeddings import Embeddings
 from fluxrouter_server.edge.event_stream import ServerSentEvent
 from fluxrouter_server.edge.messages import CountTokens, Messages
@@ -209,8 +209,14 @@ def test_a_stream_of_messages_tells_its_input_before_its_output() -> None:
     assert meter.usage == Usage(9, 2, 0, 30)
 
 
-def test_a_short_last_message_is_judged_with_those_before_it() -> None:
+def test_what_the_user_said_last_is_judged_and_nothing_else() -> None:
     long = "one two three four five six seven eight"
-    assert text_to_judge(["old", long]) == long
-    assert text_to_judge([long, "and in Rust?"]) == f"{long}\n\nand in Rust?"
-    assert text_to_judge(["", " "]) == ""
+    said = [
+        {"role": "system", "content": "Prove everything step by step."},
+        {"role": "user", "content": long},
+        {"role": "assistant", "content": "Here is a theorem."},
+        {"role": "user", "content": [{"type": "text", "text": "and in Rust?"}]},
+    ]
+    assert CHAT.read({"model": "m", "messages": said}).text == f"{long}\n\nand in Rust?"
+    assert MESSAGES.read({"model": "m", "messages": said[1:]}).text == f"{long}\n\nand in Rust?"
+    assert RESPONSES.read({"model": "m", "input": long}).text == long

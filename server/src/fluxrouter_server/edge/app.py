@@ -106,10 +106,11 @@ class EdgeApp:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one request."""
         path: str = scope["path"]
+        headers = headers_of(scope)
         shape = _ENDPOINTS.get(path) or _shape_of(path)
         made = self._random()
         try:
-            refusal = await self._serve(scope, receive, send, made)
+            refusal = await self._serve(scope, headers, receive, send, made=made)
         except Refused as refused:
             refusal = refused.refusal
         except StoreError:
@@ -122,11 +123,20 @@ class EdgeApp:
             refusal = Refusal(500, "internal_error", told)
         if refusal is not None:
             self._telemetry.count(Counter.EDGE_ANSWERS, label=str(refusal.status))
-            headers = refusal_headers(refusal, made)
-            await _send(send, refusal.status, headers, shape.error_body(refusal, made))
+            request_id = _shown_id(headers, made)
+            told_headers = refusal_headers(refusal, request_id)
+            await _send(send, refusal.status, told_headers, shape.error_body(refusal, request_id))
 
-    async def _serve(self, scope: Scope, receive: Receive, send: Send, made: str) -> Refusal | None:
-        path, method, headers = scope["path"], scope["method"], headers_of(scope)
+    async def _serve(
+        self,
+        scope: Scope,
+        headers: Mapping[str, str],
+        receive: Receive,
+        send: Send,
+        *,
+        made: str,
+    ) -> Refusal | None:
+        path, method = scope["path"], scope["method"]
         dialect = _ENDPOINTS.get(path)
         is_models = path == _MODELS or path.startswith(f"{_MODELS}/")
         if dialect is None and not is_models:
@@ -198,6 +208,14 @@ def _incoming(
         request_id=request_id,
         passed_headers=tuple(passed) if path.startswith(_ANTHROPIC) else (),
     )
+
+
+def _shown_id(headers: Mapping[str, str], made: str) -> str:
+    """The id that the caller knows its request by, if it can be one."""
+    try:
+        return request_id_of(headers, made)
+    except Refused:
+        return made
 
 
 def _shape_of(path: str) -> Dialect:

@@ -10,7 +10,7 @@ from typing import Any, Final
 from fluxrouter_server.domain.catalog import Capability, Protocol
 from fluxrouter_server.domain.pricing import Usage
 from fluxrouter_server.domain.requests import MAX_CHOICES
-from fluxrouter_server.edge.dialects import Asked, StreamMeter, failure_in, text_to_judge, usage_of
+from fluxrouter_server.edge.dialects import Asked, StreamMeter, failure_in, judged, usage_of
 from fluxrouter_server.edge.error_bodies import event, openai_error
 from fluxrouter_server.edge.event_stream import ServerSentEvent
 from fluxrouter_server.edge.fields import (
@@ -58,7 +58,7 @@ class ChatCompletions:
         is_stream = read_flag(body, "stream")
         return Asked(
             model=read_model(body),
-            text=text_to_judge([text for m in messages for text in _user_texts(m)]),
+            text=judged(text for m in messages for text in _user_texts(m)),
             images=len(images),
             image_bytes=sum(map(data_url_bytes, images)),
             max_output_tokens=min((wish for wish in wishes if wish is not None), default=None),

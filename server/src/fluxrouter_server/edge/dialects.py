@@ -1,9 +1,9 @@
 """What an API protocol must tell the edge. Requests are never translated from one into another."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from typing import Any, Final, Protocol
+from typing import Any, Protocol
 
 from fluxrouter_server.domain.catalog import Capability
 from fluxrouter_server.domain.catalog import Protocol as ApiProtocol
@@ -11,20 +11,17 @@ from fluxrouter_server.domain.pricing import MAX_TOKENS, Usage
 from fluxrouter_server.edge.event_stream import ServerSentEvent
 from fluxrouter_server.edge.fields import Body
 from fluxrouter_server.edge.refusals import Refusal
+from fluxrouter_server.routing.conversation import Turn, text_to_judge
 
 __all__ = [
     "Asked",
     "Dialect",
     "StreamMeter",
     "failure_in",
-    "text_to_judge",
+    "judged",
     "usage_of",
     "utf8_bytes",
 ]
-
-#: A last message of fewer words is judged together with those before it.
-_FEWEST_WORDS: Final = 8
-_MOST_EARLIER_MESSAGES: Final = 4
 
 
 @dataclass(frozen=True, slots=True)
@@ -135,17 +132,9 @@ class Dialect(Protocol):
         ...
 
 
-def text_to_judge(user_texts: Sequence[str]) -> str:
-    """Return what decides the tier: what the user said last, after what came before a short one."""
-    said = [text for text in user_texts if text.strip()]
-    if not said:
-        return ""
-    text = said[-1]
-    for earlier in reversed(said[:-1][-_MOST_EARLIER_MESSAGES:]):
-        if len(text.split(maxsplit=_FEWEST_WORDS)) >= _FEWEST_WORDS:
-            break
-        text = f"{earlier}\n\n{text}"
-    return text
+def judged(user_texts: Iterable[str]) -> str:
+    """Return what the tier is chosen by, from each text that a user said, in order."""
+    return text_to_judge([Turn("user", text) for text in user_texts])
 
 
 def failure_in(answer: Mapping[str, Any]) -> str:

@@ -13,7 +13,7 @@ from fluxrouter_server.edge.dialects import (
     Asked,
     StreamMeter,
     failure_in,
-    text_to_judge,
+    judged,
     usage_of,
     utf8_bytes,
 )
@@ -66,7 +66,7 @@ class Messages:
                 )
         return Asked(
             model=read_model(body),
-            text=text_to_judge([text for m in messages for text in _user_texts(m)]),
+            text=judged(text for m in messages for text in _user_texts(m)),
             images=len(images),
             image_bytes=sum(images),
             max_output_tokens=read_tokens(body, "max_tokens"),

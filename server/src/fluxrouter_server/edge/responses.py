@@ -14,7 +14,7 @@ from fluxrouter_server.edge.dialects import (
     Asked,
     StreamMeter,
     failure_in,
-    text_to_judge,
+    judged,
     usage_of,
     utf8_bytes,
 )
@@ -71,7 +71,7 @@ class Responses:
         texts = [given] if isinstance(given, str) else [t for i in items for t in _user_texts(i)]
         return Asked(
             model=read_model(body),
-            text=text_to_judge(texts),
+            text=judged(texts),
             images=len(images),
             image_bytes=sum(map(data_url_bytes, images)),
             max_output_tokens=read_tokens(body, "max_output_tokens"),
