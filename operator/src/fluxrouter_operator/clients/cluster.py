@@ -29,7 +29,7 @@ __all__ = ["Cluster", "ClusterClient", "connected_cluster"]
 
 _CALL_SECONDS: Final = 10.0
 _PAGE: Final = 500
-_UNAUTHORIZED, _MISSING, _CONFLICT, _TOO_MANY = 401, 404, 409, 429
+_UNAUTHORIZED, _MISSING, _CONFLICT, _GONE, _TOO_MANY = 401, 404, 409, 410, 429
 _OK: Final = range(200, 300)
 _SERVER_FAILED: Final = 500
 _JSON: Final = "application/json"
@@ -229,8 +229,9 @@ def _raise(status: int, message: str) -> None:
         raise ClusterMissing(message)
     if status == _CONFLICT:
         raise ClusterConflict(message)
-    # A token that has just run out is read anew with the next call.
-    if status in {_TOO_MANY, _UNAUTHORIZED} or status >= _SERVER_FAILED:
+    # A token that has just run out is read anew with the next call, a list that took so long that
+    # its next page is gone begins anew.
+    if status in {_TOO_MANY, _UNAUTHORIZED, _GONE} or status >= _SERVER_FAILED:
         raise ClusterUnreachable(message)
     raise ClusterRefused(message)
 

@@ -10,6 +10,7 @@ from fluxrouter_server.domain.ids import AccountName, PlanName
 from fluxrouter_server.domain.limits import Generation, levels
 from fluxrouter_server.domain.requests import RouteQuery
 from fluxrouter_server.services.admissions import Admissions, Ask
+from fluxrouter_server.services.bounded import each_bounded
 from fluxrouter_server.services.callers import AccountRef, Caller, Scope
 from fluxrouter_server.services.decisions import Decisions
 from fluxrouter_server.services.key_validity import refuse_key
@@ -27,6 +28,8 @@ _NOT_ABOUT_FIT: Final = frozenset(
 
 #: Accounts of one bulk reading: what fits well into one pipeline to the store and one answer.
 MAX_ACCOUNTS: Final = 1000
+#: Enough to fill the connection to the store, and few enough to leave room for decisions.
+_READS_AT_ONCE: Final = 64
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,7 +114,7 @@ class CapService:
     async def get_spends(
         self, accounts: Sequence[AccountName], caller: Caller
     ) -> SpendBatch | Denial:
-        """Read the counters of many accounts, each in one step, all at the same time.
+        """Read the counters of many accounts, each in one step, many at the same time.
 
         An account that is missing is no reason to refuse the others, nor is one without its plan or
         without a catalog, which cannot be read and is left out; anything else is.
@@ -122,22 +125,22 @@ class CapService:
         wrong = _wrong_batch(accounts)
         if wrong is not None:
             return wrong
-        async with asyncio.TaskGroup() as group:
-            tasks = [
-                group.create_task(self.get_spend(AccountRef(name=name), caller))
-                for name in accounts
-            ]
+
+        async def read(name: AccountName) -> Spend | Denial:
+            return await self.get_spend(AccountRef(name=name), caller)
+
         spends: list[Spend] = []
         missing: list[AccountName] = []
-        for name, task in zip(accounts, tasks, strict=True):
-            match task.result():
-                case Spend() as spend:
-                    spends.append(spend)
-                case Denial(reason=Reason.RESOURCE_NOT_FOUND) as denial:
-                    if denial in (account_missing(name), ACCOUNT_GONE):
+        answers = await each_bounded(accounts, read, at_once=_READS_AT_ONCE)
+        for name, answer in zip(accounts, answers, strict=True):
+            match answer:
+                case Spend():
+                    spends.append(answer)
+                case Denial(reason=Reason.RESOURCE_NOT_FOUND):
+                    if answer in (account_missing(name), ACCOUNT_GONE):
                         missing.append(name)
-                case Denial() as denial:
-                    return denial
+                case Denial():
+                    return answer
         return SpendBatch(tuple(spends), tuple(missing))
 
     async def watch_spend(
