@@ -11,6 +11,9 @@ PYTHON ?= $(shell for python in python3 python3.14 python3.13 python3.12 python3
 ARGS ?=
 # Two workers for two cores; a file's tests stay together because they share one real server.
 PYTEST := $(BIN)/pytest -n 2 --dist loadfile
+# What is promised in milliseconds, or starts a whole cluster, shares the cores with nothing else.
+ALONE := tests/faults tests/operator
+NOTHING := 5 # pytest's exit code where ARGS select no test of one of the two runs
 # Folders whose scripts run by path: each is an import root of its own, so each is typed on its own.
 SCRIPTS := make benchmarks examples/demo examples/demo-operator
 
@@ -45,7 +48,8 @@ demo-operator: kubernetes ## Play FluxRouter in a Kubernetes cluster: apply, spe
 	$(BIN)/python examples/demo-operator $(ARGS)
 
 test: kubernetes ## Run all tests
-	$(PYTEST) tests $(ARGS)
+	$(PYTEST) tests $(ALONE:%=--ignore=%) $(ARGS) || [ $$? -eq $(NOTHING) ]
+	$(BIN)/pytest $(ALONE) $(ARGS) || [ $$? -eq $(NOTHING) ]
 
 test-unit: generate ## Run the tests that need no server: under 30 seconds
 	$(PYTEST) tests/unit tests/architecture $(ARGS)
