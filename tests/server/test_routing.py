@@ -29,6 +29,22 @@ async def test_an_admission_says_all_that_the_upstream_call_needs(shop: Shop) ->
     assert answer.reasons
 
 
+async def test_a_tier_that_was_left_open_is_chosen_by_what_is_asked_and_explained(
+    shop: Shop,
+) -> None:
+    easy = await shop.route(model="flux-auto", text="Hello")
+    hard = await shop.route(
+        model="flux-auto",
+        text=(
+            "Prove that $\\sqrt{p}$ is irrational for every prime $p$, and find all $n$ with"
+            " $\\sqrt{n} \\in \\mathbb{Q}$."
+        ),
+    )
+    assert (easy.tier, hard.tier) == ("fast", "reasoning")
+    assert "mathematical notation" in hard.reasons
+    assert any("expected quality" in reason for reason in hard.reasons)
+
+
 async def test_the_month_and_the_hold_end_when_the_plan_says(shop: Shop) -> None:
     answer = await shop.route()
     assert answer.period_end_time.ToJsonString() == "2027-02-01T00:00:00Z"

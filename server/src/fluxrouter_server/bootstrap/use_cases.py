@@ -13,7 +13,8 @@ from fluxrouter_server.api.router_api import RouterApi
 from fluxrouter_server.api.secrets_api import SecretsApi
 from fluxrouter_server.api.usage_api import UsageApi
 from fluxrouter_server.bootstrap.stores import Stores
-from fluxrouter_server.routing.rules import PlainTierRule
+from fluxrouter_server.calibration.shipped import default_model
+from fluxrouter_server.routing.tier_choice import USUAL_COSTS, Policy, WeighingTierChooser
 from fluxrouter_server.services.admissions import Admissions
 from fluxrouter_server.services.cap_service import CapService
 from fluxrouter_server.services.control_service import ControlService
@@ -34,7 +35,7 @@ from fluxrouter_server.services.unknown_outcomes import UnknownOutcomes
 from fluxrouter_server.services.usage_service import UsageService
 from fluxrouter_server.store.counters import ValkeyCounterStore
 
-__all__ = ["UseCases", "build_apis", "build_use_cases"]
+__all__ = ["UseCases", "build_apis", "build_use_cases", "tier_chooser"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,7 +77,7 @@ def build_use_cases(
     cache = _cache(stores)
     decisions = Decisions(cache=cache, holds=stores.holds, telemetry=telemetry)
     payers = Payers(cache)
-    admissions = Admissions(clock=stores.clock, chooser=PlainTierRule())
+    admissions = Admissions(clock=stores.clock, chooser=tier_chooser())
     unknown = UnknownOutcomes(holds=stores.holds, telemetry=telemetry)
     return UseCases(
         routes=RouteService(
@@ -113,6 +114,12 @@ def build_use_cases(
         unknown=unknown,
         sweeping=_sweeping(stores, telemetry),
     )
+
+
+def tier_chooser() -> WeighingTierChooser:
+    """Returns what chooses tiers: by the model of the package, read here and by no decision."""
+    model = default_model()
+    return WeighingTierChooser(model, Policy(USUAL_COSTS, model.balanced_cost_weight))
 
 
 def _cache(stores: Stores) -> LimitsCache:
