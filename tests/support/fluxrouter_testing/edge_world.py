@@ -102,6 +102,7 @@ class EdgeWorld:
         self.base_url: str = facts["base_url"]
         self.anthropic_base_url: str = facts["anthropic_base_url"]
         self.log = fleet.servers[0].child.log
+        self.pid = fleet.servers[0].child.pid
         self.clock: SimulatedClock = fleet.clock
         self.session: Session = fleet.servers[0].session()
         self._address = urlsplit(self.base_url).netloc
