@@ -20,7 +20,7 @@ SCRIPTS := make benchmarks examples/demo examples/demo-operator
 .PHONY: help setup generate crds kubernetes run demo demo-operator test test-unit test-faults lint verify bench bench-quick bench-routing bench-edge bench-operator lock clean
 
 help: ## Print every target and what it does
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' Makefile
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' Makefile
 
 setup: $(READY) ## Create .venv from the locked packages; nothing to do while they are unchanged
 

@@ -156,7 +156,8 @@ OPTIONS: Final = (
         "credentials_file",
         read_optional_path,
         "",
-        "Service credentials in YAML: a list of name, scopes and sha256 of the secret.",
+        "Service credentials in YAML: a list of name, scopes, and sha256 of the secret or "
+        "serviceAccount as namespace/name, whose tokens for the audience fluxrouter are let in.",
         "FILE",
     ),
     Option(
