@@ -143,6 +143,39 @@ def test_an_operator_without_a_credential_says_so_everywhere(secured: Secured) -
     platform.wait_ready("plan", "locked")
 
 
+def test_an_operator_of_a_namespace_leaves_the_others_alone(secured: Secured) -> None:
+    platform = secured.platform
+    platform.api.kubectl("create", "namespace", "ours")
+    platform.operator.stop()
+    try:
+        access = (
+            *("--tls-ca", str(platform.folder / "ca.pem")),
+            *("--token-file", str(platform.folder / "token"), "--namespace", "ours"),
+        )
+        address = platform.fleet.servers[0].address
+        with running_operator(platform.folder, secured.operator_kubeconfig, address, *access):
+            theirs = account_document("theirs", "default")
+            platform.apply(plan_document(), theirs, account_document("ours", "ours"))
+            platform.wait_ready("account", "ours", "ours")
+            assert platform.resource("account", "theirs") is not None
+            assert platform.status("account", "theirs") == {}
+    finally:
+        platform.operator.start()
+    platform.wait_ready("account", "theirs")
+
+
+def test_a_token_is_not_believed_while_the_cluster_is_silent(secured: Secured) -> None:
+    fresh = secured.token("fluxrouter")
+    secured.platform.api.stop()
+    try:
+        with pytest.raises(CallRefused) as refused:
+            secured.call(fresh)
+        assert refused.value.code is grpc.StatusCode.UNAVAILABLE
+    finally:
+        secured.platform.api.start()
+    secured.call(fresh)
+
+
 @pytest.mark.parametrize(
     "verb,resource",
     [

@@ -11,6 +11,7 @@ from fluxrouter_server.domain.accounts import (
     Budget,
     KeyLimits,
     KeyRecord,
+    KeySecret,
     KeyState,
     LimitOverrides,
     PaymentMethod,
@@ -29,6 +30,8 @@ from fluxrouter_server.domain.ids import AccountName, KeyHash, KeyName, LaneId, 
 from fluxrouter_server.domain.plans import (
     Enforcement,
     HoldRules,
+    LabelRequirement,
+    NamespaceSelector,
     OnExpiry,
     Overage,
     Plan,
@@ -159,7 +162,14 @@ def plans() -> SearchStrategy[Plan]:
         alert_percents=st.lists(st.integers(1, 100), max_size=4).map(tuple),
         labels=_labels(),
         annotations=_labels(),
+        namespace_selector=st.none() | _selectors(),
     )
+
+
+def _selectors() -> SearchStrategy[NamespaceSelector]:
+    values = st.lists(_texts(), max_size=3).map(tuple)
+    condition = st.builds(LabelRequirement, _texts(), _texts(), values)
+    return st.builds(NamespaceSelector, _labels(), st.lists(condition, max_size=3).map(tuple))
 
 
 def accounts() -> SearchStrategy[Account]:
@@ -190,6 +200,7 @@ def _key_limits() -> SearchStrategy[KeyLimits]:
         st.none() | amounts(),
         st.none() | _instants(),
         _models(),
+        st.none() | st.builds(KeySecret, _texts(), _counts(), st.none() | _counts()),
     )
 
 

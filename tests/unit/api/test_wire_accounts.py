@@ -11,6 +11,7 @@ from fluxrouter_server.domain.accounts import (
     Budget,
     KeyLimits,
     KeyRecord,
+    KeySecret,
     KeyState,
     LimitOverrides,
     PaymentMethod,
@@ -31,6 +32,7 @@ FULL = replace(
     keys=(
         KeyLimits(KeyName("ci"), 1, 2_000_000, frozenset({ModelId("m")})),
         KeyLimits(KeyName("open"), None, None, None),
+        KeyLimits(KeyName("kept"), None, None, None, KeySecret("s", 2, 0)),
     ),
     labels={"tier": "gold"},
     annotations={"note": "x"},

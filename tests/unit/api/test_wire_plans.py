@@ -7,7 +7,15 @@ from fluxrouter.v1 import plan_pb2
 from fluxrouter_server.api.field_reader import FieldReader
 from fluxrouter_server.api.wire_plans import plan_message, read_plan
 from fluxrouter_server.domain.limits import Generation, PlanRecord
-from fluxrouter_server.domain.plans import Enforcement, HoldRules, OnExpiry, Overage, Plan
+from fluxrouter_server.domain.plans import (
+    Enforcement,
+    HoldRules,
+    LabelRequirement,
+    NamespaceSelector,
+    OnExpiry,
+    Overage,
+    Plan,
+)
 from fluxrouter_server.domain.plans import RateLimits as Rates
 from fluxrouter_testing.resources import plans, sample_plan
 
@@ -110,3 +118,10 @@ def test_a_wrong_value_is_answered_with_the_right_ones() -> None:
     _, wrong = read(plan_pb2.Plan(metadata={"name": "p"}, spec={"overage": "x" * 500}))
     assert "`none`, `metered`" in wrong["spec.overage"]
     assert len(wrong["spec.overage"]) < 200
+
+
+def test_a_selector_of_namespaces_is_kept_as_it_is() -> None:
+    condition = LabelRequirement("team", "In", ("a", "b"))
+    selector = NamespaceSelector({"paid": "yes"}, (condition,))
+    plan = replace(sample_plan(), namespace_selector=selector)
+    assert there_and_back(plan).namespace_selector == selector

@@ -4,7 +4,7 @@ from typing import Any
 import pytest
 
 from fluxrouter_server.domain.account_rules import validate_account
-from fluxrouter_server.domain.accounts import Account, Budget, KeyLimits, LimitOverrides
+from fluxrouter_server.domain.accounts import Account, Budget, KeyLimits, KeySecret, LimitOverrides
 from fluxrouter_server.domain.ids import AccountName, KeyName, ModelId, PlanName
 from fluxrouter_server.domain.plans import Overage, RateLimits
 from fluxrouter_testing.catalogs import full_catalog
@@ -36,6 +36,14 @@ def key(name: str = "ci", **changes: Any) -> KeyLimits:  # noqa: ANN401 - a valu
 
 
 WRONG = {
+    "nameless Secret": (
+        with_keys(key(secret=KeySecret("", 0, None))),
+        "spec.apiKeys[0].secret.name",
+    ),
+    "long name of a Secret": (
+        with_keys(key(secret=KeySecret("s" * 254, 0, None))),
+        "spec.apiKeys[0].secret.name",
+    ),
     "name": (account(name=AccountName("default/De mo")), "metadata.name"),
     "namespace": (account(name=AccountName("Acme/demo")), "metadata.namespace"),
     "no namespace": (account(name=AccountName("/demo")), "metadata.namespace"),

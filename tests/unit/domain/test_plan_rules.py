@@ -5,7 +5,14 @@ import pytest
 
 from fluxrouter_server.domain.ids import LaneId, ModelId, PlanName
 from fluxrouter_server.domain.plan_rules import validate_plan, validate_rate_limits
-from fluxrouter_server.domain.plans import HoldRules, Overage, Plan, RateLimits
+from fluxrouter_server.domain.plans import (
+    HoldRules,
+    LabelRequirement,
+    NamespaceSelector,
+    Overage,
+    Plan,
+    RateLimits,
+)
 from fluxrouter_testing.catalogs import full_catalog
 from fluxrouter_testing.resources import sample_plan
 
@@ -17,7 +24,25 @@ def plan(**changes: Any) -> Plan:  # noqa: ANN401 - a value of any field
     return replace(sample_plan(), **changes)
 
 
+def for_namespaces(*conditions: LabelRequirement, labels: int = 0) -> Plan:
+    pairs = {str(number): "x" for number in range(labels)}
+    return plan(namespace_selector=NamespaceSelector(pairs, conditions))
+
+
+IN_MANY = LabelRequirement("team", "In", tuple(map(str, range(65))))
 WRONG = {
+    "too many labels of namespaces": (
+        for_namespaces(labels=65),
+        "spec.namespaceSelector.matchLabels",
+    ),
+    "too many conditions": (
+        for_namespaces(*[LabelRequirement("team", "Exists", ())] * 65),
+        "spec.namespaceSelector.matchExpressions",
+    ),
+    "too many values of a condition": (
+        for_namespaces(IN_MANY),
+        "spec.namespaceSelector.matchExpressions[0].values",
+    ),
     "name": (plan(name=PlanName("Free!")), "metadata.name"),
     "long name for people": (plan(display_name="x" * 129), "spec.displayName"),
     "long description": (plan(description="x" * 1025), "spec.description"),

@@ -5,11 +5,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from fluxrouter_server.domain.accounts import Account, KeyRecord
+from fluxrouter_server.domain.accounts import Account, KeyLimits, KeyRecord, KeySecret
 from fluxrouter_server.domain.catalog import Catalog, Model
-from fluxrouter_server.domain.ids import AccountUid, ModelId
+from fluxrouter_server.domain.ids import AccountUid, KeyName, ModelId
 from fluxrouter_server.domain.limits import AccountRecord, Generation
-from fluxrouter_server.domain.plans import Plan, RateLimits
+from fluxrouter_server.domain.plans import NamespaceSelector, Plan, RateLimits
 from fluxrouter_server.services.ports.documents import CredentialRecord
 from fluxrouter_server.services.ports.errors import StoreRefused
 from fluxrouter_server.store.documents import (
@@ -86,9 +86,13 @@ def test_a_generation_that_is_read_equals_the_one_written(generation: Generation
 
 def test_no_field_of_a_type_was_forgotten() -> None:
     """The round trips would not notice a new field with a default: no example would set it."""
-    _, *plan = msgpack.unpackb(encode_plan(sample_plan()))
+    selective = replace(sample_plan(), namespace_selector=NamespaceSelector({}, ()))
+    kept = KeyLimits(KeyName("ci"), None, None, None, KeySecret("s", 1, None))
+    _, *plan = msgpack.unpackb(encode_plan(selective))
     _, *catalog = msgpack.unpackb(encode_catalog(sample_catalog()))
-    _, *account = msgpack.unpackb(encode_account(sample_account(), ()))
+    _, *account = msgpack.unpackb(encode_account(replace(sample_account(), keys=(kept,)), ()))
+    assert len(account[9][0]) == len(fields(KeyLimits))
+    assert len(account[9][0][4]) == len(fields(KeySecret))
     assert len(plan) == len(fields(Plan))
     assert len(catalog) == len(fields(Catalog))
     assert len(catalog[1][0]) == len(fields(Model))

@@ -15,6 +15,7 @@ from fluxrouter_server.domain.accounts import (
     Account,
     Budget,
     KeyLimits,
+    KeySecret,
     LimitOverrides,
     PaymentMethod,
 )
@@ -127,7 +128,13 @@ def _read_key(message: account_pb2.ApiKeySpec, at: FieldReader) -> KeyLimits:
             else None
         ),
         allowed_models=frozenset(map(ModelId, message.allowed_models)) or None,
+        secret=_read_secret(message.secret) if message.HasField("secret") else None,
     )
+
+
+def _read_secret(message: account_pb2.KeySecret) -> KeySecret:
+    grace = message.rotation_grace_seconds if message.HasField("rotation_grace_seconds") else None
+    return KeySecret(message.name, message.rotation, grace)
 
 
 def _key_message(key: KeyLimits) -> account_pb2.ApiKeySpec:
@@ -136,6 +143,15 @@ def _key_message(key: KeyLimits) -> account_pb2.ApiKeySpec:
         cap_usd=_optional_usd(key.cap_nano_usd),
         expire_time=None if key.expire_us is None else timestamp(key.expire_us),
         allowed_models=sorted(key.allowed_models or ()),
+        secret=None if key.secret is None else _secret_message(key.secret),
+    )
+
+
+def _secret_message(secret: KeySecret) -> account_pb2.KeySecret:
+    return account_pb2.KeySecret(
+        name=secret.name,
+        rotation=secret.rotation,
+        rotation_grace_seconds=secret.rotation_grace_seconds,
     )
 
 

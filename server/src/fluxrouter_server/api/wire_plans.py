@@ -1,6 +1,6 @@
 """Plans on the wire: specs with decimal strings and empty fields, and plans with all of it said."""
 
-from fluxrouter.v1 import plan_pb2
+from fluxrouter.v1 import metadata_pb2, plan_pb2
 from fluxrouter_server.api.field_reader import FieldReader
 from fluxrouter_server.api.wire_metadata import (
     API_VERSION,
@@ -15,6 +15,8 @@ from fluxrouter_server.domain.money import format_usd
 from fluxrouter_server.domain.plans import (
     Enforcement,
     HoldRules,
+    LabelRequirement,
+    NamespaceSelector,
     OnExpiry,
     Overage,
     Plan,
@@ -58,6 +60,9 @@ def read_plan(message: plan_pb2.Plan, reader: FieldReader) -> Plan:
         alert_percents=tuple(spec.alert_percents) or _DEFAULT_ALERT_PERCENTS,
         labels=dict(message.metadata.labels),
         annotations=dict(message.metadata.annotations),
+        namespace_selector=(
+            _read_selector(spec.namespace_selector) if spec.HasField("namespace_selector") else None
+        ),
     )
 
 
@@ -99,6 +104,7 @@ def plan_message(record: PlanRecord) -> plan_pb2.Plan:
                 min_output_tokens=plan.holds.min_output_tokens,
             ),
             alert_percents=plan.alert_percents,
+            namespace_selector=_selector_message(plan.namespace_selector),
         ),
         status=resource_status(record.generation, record.update_us),
     )
@@ -133,6 +139,30 @@ def _read_hold_rules(message: plan_pb2.HoldRules, at: FieldReader) -> HoldRules:
         expiry_seconds=message.expiry_seconds or defaults.expiry_seconds,
         on_expiry=at.choice("onExpiry", message.on_expiry, OnExpiry, default=defaults.on_expiry),
         min_output_tokens=message.min_output_tokens or defaults.min_output_tokens,
+    )
+
+
+def _read_selector(message: metadata_pb2.LabelSelector) -> NamespaceSelector:
+    return NamespaceSelector(
+        dict(message.match_labels),
+        tuple(
+            LabelRequirement(item.key, item.operator, tuple(item.values))
+            for item in message.match_expressions
+        ),
+    )
+
+
+def _selector_message(selector: NamespaceSelector | None) -> metadata_pb2.LabelSelector | None:
+    if selector is None:
+        return None
+    return metadata_pb2.LabelSelector(
+        match_labels=selector.match_labels,
+        match_expressions=[
+            metadata_pb2.LabelSelectorRequirement(
+                key=item.key, operator=item.operator, values=item.values
+            )
+            for item in selector.match_expressions
+        ],
     )
 
 

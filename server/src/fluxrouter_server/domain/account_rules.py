@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 
-from fluxrouter_server.domain.accounts import Account, Budget, KeyLimits
+from fluxrouter_server.domain.accounts import Account, Budget, KeyLimits, KeySecret
 from fluxrouter_server.domain.catalog import Catalog
 from fluxrouter_server.domain.checks import (
     are_known,
@@ -27,6 +27,8 @@ from fluxrouter_server.domain.plans import Overage, Plan, RateLimits
 
 MAX_BUDGETS = 64
 MAX_KEYS = 256
+#: Kubernetes' own bound.
+MAX_SECRET_NAME_CHARACTERS = 253
 _LAST_ANCHOR_DAY = 31
 
 
@@ -151,3 +153,13 @@ def _keys(keys: tuple[KeyLimits, ...], catalog: Catalog | None) -> Iterator[Fiel
         models = key.allowed_models or frozenset()
         yield from at_most(f"{path}.allowedModels", models, count=MAX_IDS)
         yield from are_known(f"{path}.allowedModels", models, known=known, what="model")
+        yield from _secret(f"{path}.secret", key.secret)
+
+
+def _secret(path: str, secret: KeySecret | None) -> Iterator[FieldViolation]:
+    """What is kept for a Kubernetes operator; the cluster has judged it already."""
+    if secret is None:
+        return
+    if not secret.name:
+        yield FieldViolation(f"{path}.name", "no Secret is named; name one, or leave secret out")
+    yield from is_short(f"{path}.name", secret.name, characters=MAX_SECRET_NAME_CHARACTERS)

@@ -34,6 +34,15 @@ class Budget:
 
 
 @dataclass(frozen=True, slots=True)
+class KeySecret:
+    """Where a Kubernetes operator keeps a key; kept and returned, never interpreted here."""
+
+    name: str
+    rotation: int
+    rotation_grace_seconds: int | None
+
+
+@dataclass(frozen=True, slots=True)
 class KeyLimits:
     """What an account's spec says of the key of this name; None is no limit of its own."""
 
@@ -41,6 +50,7 @@ class KeyLimits:
     cap_nano_usd: int | None
     expire_us: int | None
     allowed_models: frozenset[ModelId] | None
+    secret: KeySecret | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,7 +14,7 @@ from fluxrouter_server.domain.checks import (
 from fluxrouter_server.domain.denials import FieldViolation
 from fluxrouter_server.domain.money import format_usd
 from fluxrouter_server.domain.names import validate_names
-from fluxrouter_server.domain.plans import HoldRules, Overage, Plan, RateLimits
+from fluxrouter_server.domain.plans import HoldRules, NamespaceSelector, Overage, Plan, RateLimits
 from fluxrouter_server.domain.pricing import MAX_TOKENS
 
 MAX_REQUESTS_PER_SECOND = 1_000_000
@@ -25,6 +25,8 @@ MAX_DISPLAY_NAME_CHARACTERS = 128
 MAX_DESCRIPTION_CHARACTERS = 1024
 # A plan's lists are distributed to every shard; none needs to name more than a catalog can hold.
 MAX_IDS = 1000
+#: Conditions of a selector, and values of each.
+MAX_CONDITIONS = 64
 _MAX_PERCENT = 100
 
 
@@ -44,6 +46,7 @@ def validate_plan(plan: Plan, catalog: Catalog | None) -> tuple[FieldViolation, 
         *_references(plan, catalog),
         *_holds(plan.holds, plan.rate_limits),
         *_alerts(plan.alert_percents),
+        *_selector(plan.namespace_selector),
     )
 
 
@@ -151,3 +154,16 @@ def _alerts(percents: tuple[int, ...]) -> Iterator[FieldViolation]:
                 path,
                 f"{percent} follows {percents[index - 1]}; list each percentage once, ascending",
             )
+
+
+def _selector(selector: NamespaceSelector | None) -> Iterator[FieldViolation]:
+    """What is kept for a Kubernetes operator; the cluster has judged it already."""
+    if selector is None:
+        return
+    path = "spec.namespaceSelector"
+    conditions = selector.match_expressions
+    yield from at_most(f"{path}.matchLabels", selector.match_labels, count=MAX_CONDITIONS)
+    yield from at_most(f"{path}.matchExpressions", conditions, count=MAX_CONDITIONS)
+    for index, condition in enumerate(conditions):
+        item = f"{path}.matchExpressions[{index}]"
+        yield from at_most(f"{item}.values", condition.values, count=MAX_CONDITIONS)

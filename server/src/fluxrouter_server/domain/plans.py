@@ -49,6 +49,26 @@ class HoldRules:
 
 
 @dataclass(frozen=True, slots=True)
+class LabelRequirement:
+    """One condition of a NamespaceSelector."""
+
+    key: str
+    operator: str
+    values: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class NamespaceSelector:
+    """Which namespaces of a cluster may use a plan, which a Kubernetes operator enforces.
+
+    Kept and returned, never interpreted here.
+    """
+
+    match_labels: Mapping[str, str]
+    match_expressions: tuple[LabelRequirement, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class Plan:
     """A plan with all defaults filled in; amounts in nano-USD.
 
@@ -74,6 +94,7 @@ class Plan:
     alert_percents: tuple[int, ...]
     labels: Mapping[str, str] = field(default_factory=dict)
     annotations: Mapping[str, str] = field(default_factory=dict)
+    namespace_selector: NamespaceSelector | None = None
 
     @property
     def month_cap_nano_usd(self) -> int:

@@ -12,6 +12,7 @@ from fluxrouter_server.domain.accounts import (
     Budget,
     KeyLimits,
     KeyRecord,
+    KeySecret,
     KeyState,
     LimitOverrides,
     PaymentMethod,
@@ -29,6 +30,8 @@ from fluxrouter_server.domain.limits import AccountRecord, Generation
 from fluxrouter_server.domain.plans import (
     Enforcement,
     HoldRules,
+    LabelRequirement,
+    NamespaceSelector,
     OnExpiry,
     Overage,
     Plan,
@@ -79,6 +82,7 @@ def encode_plan(plan: Plan) -> bytes:
         plan.alert_percents,
         sorted_pairs(plan.labels),
         sorted_pairs(plan.annotations),
+        *_selector(plan.namespace_selector),
     )
 
 
@@ -108,7 +112,36 @@ def _read_plan(fields: list[Any]) -> Plan:
         alert_percents=tuple(fields[15]),
         labels=dict(fields[16]),
         annotations=dict(fields[17]),
+        namespace_selector=_read_selector(fields[18:]),
     )
+
+
+# What only a cluster has comes last and only where it is there: most documents stay as small.
+def _selector(selector: NamespaceSelector | None) -> list[object]:
+    if selector is None:
+        return []
+    conditions = [[item.key, item.operator, item.values] for item in selector.match_expressions]
+    return [[sorted_pairs(selector.match_labels), conditions]]
+
+
+def _read_selector(fields: list[Any]) -> NamespaceSelector | None:
+    if not fields:
+        return None
+    labels, conditions = fields[0]
+    return NamespaceSelector(
+        dict(labels),
+        tuple(LabelRequirement(key, operator, tuple(vs)) for key, operator, vs in conditions),
+    )
+
+
+def _secret(secret: KeySecret | None) -> list[object]:
+    if secret is None:
+        return []
+    return [[secret.name, secret.rotation, secret.rotation_grace_seconds]]
+
+
+def _read_secret(fields: list[Any]) -> KeySecret | None:
+    return KeySecret(*fields[0]) if fields else None
 
 
 def encode_account(account: Account, secrets: Iterable[KeyRecord]) -> bytes:
@@ -131,7 +164,13 @@ def encode_account(account: Account, secrets: Iterable[KeyRecord]) -> bytes:
             for budget in account.budgets
         ],
         [
-            [key.name, key.cap_nano_usd, key.expire_us, sorted_or_none(key.allowed_models)]
+            [
+                key.name,
+                key.cap_nano_usd,
+                key.expire_us,
+                sorted_or_none(key.allowed_models),
+                *_secret(key.secret),
+            ]
             for key in account.keys
         ],
         sorted_pairs(account.labels),
@@ -179,8 +218,10 @@ def _read_account(fields: list[Any]) -> tuple[Account, tuple[KeyRecord, ...]]:
         overrides=LimitOverrides(cap_nano_usd, hourly_cap_nano_usd, RateLimits(*rate_limits)),
         budgets=tuple(Budget(name, dict(labels), cap) for name, labels, cap in fields[8]),
         keys=tuple(
-            KeyLimits(KeyName(name), cap, expire_us, set_or_none(models, ModelId))
-            for name, cap, expire_us, models in fields[9]
+            KeyLimits(
+                KeyName(name), cap, expire_us, set_or_none(models, ModelId), _read_secret(secret)
+            )
+            for name, cap, expire_us, models, *secret in fields[9]
         ),
         labels=dict(fields[10]),
         annotations=dict(fields[11]),
