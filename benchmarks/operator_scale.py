@@ -13,6 +13,7 @@ from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
+from decimal import Decimal
 from pathlib import Path
 
 from machine import cpu_seconds, facts
@@ -179,11 +180,23 @@ def _cap(session: Session, account: str) -> int:
 
 def _idle_cores(platform: Platform) -> float:
     """What the operator uses while nothing happens but its own readings."""
+    _wait(lambda: _is_written(platform))
     seconds = 60.0
-    time.sleep(seconds)  # until it has shown what changed last
     before = cpu_seconds(platform.operator.child.pid)
     time.sleep(seconds)
     return (cpu_seconds(platform.operator.child.pid) - before) / seconds
+
+
+def _is_written(platform: Platform) -> bool:
+    """Whether the statuses show every plan's cap: what changed last is written."""
+    caps = {
+        plan["metadata"]["name"]: plan["spec"]["capUsd"]
+        for plan in platform.api.call("GET", "/apis/fluxrouter.ai/v1alpha1/plans")["items"]
+    }
+    items = platform.api.call("GET", "/apis/fluxrouter.ai/v1alpha1/accounts")["items"]
+    shown = (Decimal(item["status"]["spend"]["capUsd"]) for item in items)
+    wanted = (Decimal(caps[item["spec"]["plan"]]) for item in items)
+    return all(a == b for a, b in zip(shown, wanted, strict=True))
 
 
 def _memory_mib(pid: int, field: str) -> float:

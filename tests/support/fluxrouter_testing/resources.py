@@ -200,7 +200,7 @@ def _key_limits() -> SearchStrategy[KeyLimits]:
         st.none() | amounts(),
         st.none() | _instants(),
         _models(),
-        st.none() | st.builds(KeySecret, _texts(), _counts(), st.none() | _counts()),
+        st.none() | st.builds(KeySecret, _texts(), _counts(), _counts()),
     )
 
 

@@ -37,11 +37,11 @@ def key(name: str = "ci", **changes: Any) -> KeyLimits:  # noqa: ANN401 - a valu
 
 WRONG = {
     "nameless Secret": (
-        with_keys(key(secret=KeySecret("", 0, None))),
+        with_keys(key(secret=KeySecret("", 0, 0))),
         "spec.apiKeys[0].secret.name",
     ),
     "long name of a Secret": (
-        with_keys(key(secret=KeySecret("s" * 254, 0, None))),
+        with_keys(key(secret=KeySecret("s" * 254, 0, 0))),
         "spec.apiKeys[0].secret.name",
     ),
     "name": (account(name=AccountName("default/De mo")), "metadata.name"),

@@ -28,6 +28,7 @@ __all__ = ["KIND", "account_message", "read_account"]
 KIND = "Account"
 _DEFAULT_ANCHOR_DAY = 1
 _DEFAULT_TIME_ZONE = "UTC"
+_DEFAULT_GRACE_SECONDS = 86_400
 
 
 def read_account(message: account_pb2.Account, reader: FieldReader) -> Account:
@@ -133,8 +134,9 @@ def _read_key(message: account_pb2.ApiKeySpec, at: FieldReader) -> KeyLimits:
 
 
 def _read_secret(message: account_pb2.KeySecret) -> KeySecret:
-    grace = message.rotation_grace_seconds if message.HasField("rotation_grace_seconds") else None
-    return KeySecret(message.name, message.rotation, grace)
+    has_grace = message.HasField("rotation_grace_seconds")
+    grace_seconds = message.rotation_grace_seconds if has_grace else _DEFAULT_GRACE_SECONDS
+    return KeySecret(message.name, message.rotation, grace_seconds)
 
 
 def _key_message(key: KeyLimits) -> account_pb2.ApiKeySpec:

@@ -39,7 +39,7 @@ class KeySecret:
 
     name: str
     rotation: int
-    rotation_grace_seconds: int | None
+    rotation_grace_seconds: int
 
 
 @dataclass(frozen=True, slots=True)
