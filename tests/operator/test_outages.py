@@ -10,10 +10,11 @@ from contextlib import contextmanager
 import pytest
 import redis
 
-from fluxrouter.v1 import cap_pb2, control_pb2, router_pb2
+from fluxrouter.v1 import control_pb2, router_pb2
 from fluxrouter_server.cli.session import CallRefused
 from fluxrouter_testing.kubernetes_platform import Platform, running_platform
 from fluxrouter_testing.kubernetes_samples import account_document, plan_document
+from fluxrouter_testing.kubernetes_traffic import route, spend
 from fluxrouter_testing.processes import Child
 
 
@@ -174,16 +175,7 @@ def is_enforced(platform: Platform, account: str) -> bool:
 
 
 def cap_nano_usd(platform: Platform, account: str) -> int:
-    request = cap_pb2.GetSpendRequest(account=account)
-    answer = platform.session.call(platform.session.caps.GetSpend, request)
-    return answer.spend.cap_nano_usd
-
-
-def route(platform: Platform, account: str) -> router_pb2.RouteResponse:
-    request = router_pb2.RouteRequest(
-        account=account, model="flux-auto", input_tokens=100, max_output_tokens=1
-    )
-    return platform.session.call(platform.session.router.Route, request)
+    return spend(platform, account).cap_nano_usd
 
 
 def key_works(platform: Platform, secret: str) -> bool:

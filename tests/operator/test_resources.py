@@ -1,12 +1,8 @@
 """From `kubectl apply` to what every replica enforces, and back into `kubectl get`."""
 
-from collections.abc import Mapping
-
-import grpc
 import pytest
 
-from fluxrouter.v1 import cap_pb2, control_pb2, metering_pb2, router_pb2
-from fluxrouter_server.cli.session import CallRefused
+from fluxrouter.v1 import control_pb2
 from fluxrouter_testing.kubernetes_platform import Platform, condition
 from fluxrouter_testing.kubernetes_samples import (
     Document,
@@ -15,8 +11,7 @@ from fluxrouter_testing.kubernetes_samples import (
     plan_document,
     varied,
 )
-
-MONTH_US = 31 * 86_400 * 1_000_000
+from fluxrouter_testing.kubernetes_traffic import denial, route, settle, spend
 
 
 @pytest.fixture
@@ -32,10 +27,8 @@ def test_an_applied_account_is_enforced_and_says_so(platform: Platform, name: st
     status = platform.wait_ready("account", name)
     assert condition(status, "Enforced")["reason"] == "Acknowledged"
     assert status["observedGeneration"] == 1
-    spend = platform.session.call(
-        platform.session.caps.GetSpend, cap_pb2.GetSpendRequest(account=name)
-    ).spend
-    assert (spend.plan, spend.cap_nano_usd) == (name, 1_000_000_000)
+    counters = spend(platform, name)
+    assert (counters.plan, counters.cap_nano_usd) == (name, 1_000_000_000)
     assert status["uid"]
 
 
@@ -190,128 +183,8 @@ def test_a_plan_is_for_the_namespaces_that_it_selects(platform: Platform) -> Non
     platform.wait_ready("account", name, name)
 
 
-def test_spending_shows_in_the_status(platform: Platform, name: str) -> None:
-    settle(platform, route(platform, name))
-    open_hold = route(platform, name)
-    counters = spend(platform, name)
-
-    def shown() -> Document:
-        found: Document = platform.status("account", name).get("spend", {})
-        return found
-
-    platform.wait(lambda: shown().get("heldUsd") == usd(open_hold.held_nano_usd))
-    assert shown()["settledUsd"] == usd(counters.settled_nano_usd)
-    assert shown()["remainingUsd"] == usd(counters.headroom_nano_usd)
-    assert shown()["capUsd"] == "1.00"
-    assert shown()["resetTime"].endswith("-01T00:00:00Z")
-    row = platform.api.kubectl("get", "account", name).splitlines()[1].split()
-    assert row[:4] == [name, name, usd(counters.settled_nano_usd), "1.00"]
-
-
-def test_the_free_plan_ends_at_a_dollar_and_begins_anew(platform: Platform, name: str) -> None:
-    while (answer := try_route(platform, name)) is not None:
-        settle(platform, answer)
-    assert denial(platform, name) == "CAP_REACHED"
-    assert 995_000_000 <= spend(platform, name).settled_nano_usd <= 1_000_000_000
-    platform.wait(lambda: "CapReached" in reasons(platform, name))
-    platform.fleet.clock.advance(MONTH_US / 1_000_000)
-    assert route(platform, name).model == "small-1"
-    platform.wait(lambda: platform.status("account", name)["spend"]["settledUsd"] == "0.00")
-
-
-def test_eighty_percent_is_an_event_once_a_month(platform: Platform, name: str) -> None:
-    while spend(platform, name).settled_nano_usd < 850_000_000:
-        settle(platform, route(platform, name))
-    platform.wait(lambda: "CapThreshold" in reasons(platform, name))
-    settle(platform, route(platform, name, output_tokens=1))
-    latest = usd(spend(platform, name).settled_nano_usd)
-    platform.wait(lambda: platform.status("account", name)["spend"]["settledUsd"] == latest)
-    assert reasons(platform, name) == ["CapThreshold"]
-
-
-def test_a_budget_has_its_own_figures_and_events(platform: Platform) -> None:
-    name = platform.new_name()
-    budget = {"name": "search", "matchLabels": {"team": "search"}, "capUsd": "0.10"}
-    platform.apply(plan_document(name), account_document(name, plan=name, budgets=[budget]))
-    platform.wait_ready("account", name)
-    while (answer := try_route(platform, name, labels={"team": "search"})) is not None:
-        settle(platform, answer)
-    platform.wait(lambda: "CapReached" in reasons(platform, name))
-    (level,) = platform.status("account", name)["spend"]["levels"]
-    assert level["level"] == "budget/search"
-    assert level["capUsd"] == "0.10"
-    (message,) = [text for reason, text in platform.events(name) if reason == "CapReached"]
-    assert message.startswith("The level budget/search has reached its cap")
-
-
-def test_becoming_ready_is_no_news(platform: Platform, name: str) -> None:
-    assert platform.events(name) == []
-
-
-def test_trouble_that_lasts_is_told_and_so_is_its_end(platform: Platform) -> None:
-    name = platform.new_name()
-    platform.apply(account_document(name, plan=name))
-    platform.wait(lambda: reasons(platform, name) == ["PlanNotFound"])
-    platform.apply(plan_document(name))
-    platform.wait(lambda: set(reasons(platform, name)) == {"PlanNotFound", "Ready"})
-
-
-def route(
-    platform: Platform,
-    account: str,
-    *,
-    model: str = "flux-auto",
-    output_tokens: int = 4_000,
-    labels: Mapping[str, str] | None = None,
-) -> router_pb2.RouteResponse:
-    request = router_pb2.RouteRequest(
-        account=account,
-        model=model,
-        input_tokens=100,
-        max_output_tokens=output_tokens,
-        labels=labels,
-    )
-    return platform.session.call(platform.session.router.Route, request)
-
-
-def try_route(
-    platform: Platform, account: str, *, labels: Mapping[str, str] | None = None
-) -> router_pb2.RouteResponse | None:
-    try:
-        return route(platform, account, labels=labels)
-    except CallRefused:
-        return None
-
-
-def settle(platform: Platform, hold: router_pb2.RouteResponse) -> None:
-    usage = metering_pb2.Usage(input_tokens=100, output_tokens=hold.granted_max_output_tokens)
-    request = metering_pb2.SettleRequest(hold_id=hold.hold_id, usage=usage)
-    platform.session.call(platform.session.metering.Settle, request)
-
-
-def denial(platform: Platform, account: str) -> str:
-    with pytest.raises(CallRefused) as refused:
-        route(platform, account)
-    assert refused.value.code is not grpc.StatusCode.UNAVAILABLE
-    return refused.value.reason
-
-
-def spend(platform: Platform, account: str) -> cap_pb2.Spend:
-    request = cap_pb2.GetSpendRequest(account=account)
-    return platform.session.call(platform.session.caps.GetSpend, request).spend
-
-
 def cap_nano_usd(platform: Platform, account: str) -> int:
     return spend(platform, account).cap_nano_usd
-
-
-def usd(nano_usd: int) -> str:
-    whole, rest = divmod(nano_usd, 10**9)
-    return f"{whole}.{f'{rest:09}'.rstrip('0').ljust(2, '0')}"
-
-
-def reasons(platform: Platform, name: str) -> list[str]:
-    return [reason for reason, _ in platform.events(name)]
 
 
 def finalizers(platform: Platform, name: str) -> list[str]:
