@@ -157,6 +157,17 @@ def test_of_two_accounts_that_claim_a_secret_the_first_keeps_it(
     platform.wait_ready("account", name)
 
 
+def test_a_key_does_not_come_back_with_its_account(platform: Platform, name: str) -> None:
+    """Without a controller manager nobody collects the Secret but the test."""
+    old = text(platform, f"{name}-ci")
+    platform.api.kubectl("delete", "account", name)
+    platform.api.kubectl("delete", "secret", f"{name}-ci")
+    platform.apply(with_keys(name, key(name)))
+    platform.wait_ready("account", name)
+    assert not works(platform, old)
+    assert works(platform, text(platform, f"{name}-ci"))
+
+
 def test_a_secret_is_handed_on_within_an_account(platform: Platform, name: str) -> None:
     first = text(platform, f"{name}-ci")
     platform.apply(with_keys(name, {"name": "cd", "secret": {"name": f"{name}-ci"}}))

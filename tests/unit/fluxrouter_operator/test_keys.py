@@ -12,6 +12,7 @@ from fluxrouter_operator.decisions.keys import (
     Way,
     decide_key,
     dropped_keys,
+    owned_keys,
     wishes,
 )
 
@@ -81,3 +82,10 @@ def test_a_key_that_left_the_spec_is_dropped() -> None:
     assert dropped_keys(spec, status) == (("cd", "b"),)
     assert dropped_keys({}, status) == (("ci", "a"), ("cd", "b"))
     assert dropped_keys(spec, {}) == ()
+
+
+def test_a_key_is_ours_while_it_is_wanted_or_known() -> None:
+    status = {"apiKeys": [{"name": "ci", "secretName": "a"}]}
+    spec = {"apiKeys": [{"name": "cd", "secret": {"name": "b"}}, {"name": "by-hand"}]}
+    assert owned_keys(spec, status) == ("ci", "cd")
+    assert owned_keys({}, {}) == ()

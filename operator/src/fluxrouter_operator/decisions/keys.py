@@ -26,6 +26,7 @@ __all__ = [
     "are_settled",
     "decide_key",
     "dropped_keys",
+    "owned_keys",
     "wishes",
 ]
 
@@ -131,6 +132,12 @@ def dropped_keys(spec: Mapping[str, Any], status: Mapping[str, Any]) -> tuple[tu
     wanted = {(wish.name, wish.secret_name) for wish in wishes(spec)}
     known = ((key["name"], key["secretName"]) for key in status.get("apiKeys", ()))
     return tuple(key for key in known if key not in wanted)
+
+
+def owned_keys(spec: Mapping[str, Any], status: Mapping[str, Any]) -> tuple[str, ...]:
+    """Return the names of all keys that are ours: wanted now, or taken care of until now."""
+    known = [key["name"] for key in status.get("apiKeys", ())]
+    return tuple(dict.fromkeys([*known, *(wish.name for wish in wishes(spec))]))
 
 
 def are_settled(spec: Mapping[str, Any], status: Mapping[str, Any]) -> bool:

@@ -11,6 +11,7 @@ from fluxrouter_operator.clients.errors import (
     ServerUnreachable,
 )
 from fluxrouter_operator.decisions.conditions import Finding, State
+from fluxrouter_operator.decisions.keys import owned_keys
 from fluxrouter_operator.decisions.reasons import Reason
 from fluxrouter_operator.decisions.verdicts import deletion_refused
 from fluxrouter_operator.observed import Key, Kind, Observed
@@ -67,7 +68,7 @@ class Deleting:
     async def _delete(self, kind: Kind, observed: Sequence[Observed]) -> list[Observed]:
         needed: list[Observed] = []
         if kind is Kind.ACCOUNT:
-            await self._world.server.delete(kind, [item.key.server_name for item in observed])
+            await self._end_accounts(observed)
         for item in observed:
             objection = None if kind is Kind.ACCOUNT else await self._try(item)
             if objection is None:
@@ -76,6 +77,15 @@ class Deleting:
                 self._object(item, objection)
                 needed.append(item)
         return needed
+
+    async def _end_accounts(self, accounts: Sequence[Observed]) -> None:
+        """Ends admission. Our keys are revoked, or they would work again for a revived account."""
+        for account in accounts:
+            for key in owned_keys(account.spec, self._world.status(account)):
+                await self._world.server.revoke_key(account.key.server_name, key)
+        await self._world.server.delete(
+            Kind.ACCOUNT, [account.key.server_name for account in accounts]
+        )
 
     async def _try(self, item: Observed) -> Finding | None:
         """Deletes a plan or catalog at the server, or returns why that cannot be."""

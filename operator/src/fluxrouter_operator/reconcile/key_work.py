@@ -4,6 +4,7 @@ from collections.abc import Sequence
 
 import structlog
 
+from fluxrouter_operator.clients.errors import ClientError
 from fluxrouter_operator.decisions.announcements import Announcement, event, key_changed
 from fluxrouter_operator.decisions.conditions import Finding, State
 from fluxrouter_operator.decisions.instants import parse_instant
@@ -92,8 +93,13 @@ class KeyWorker:
         return KeyFact(wish.name, wish.secret_name, wish.rotation, made.key.created)
 
     async def _tell(self, account: Observed, told: Announcement) -> None:
-        _log.info("key_changed", account=account.key.server_name, what=told.reason)
-        await self._world.cluster.create_event(event(account, told, self._world.now()))
+        name = account.key.server_name
+        _log.info("key_changed", account=name, what=told.reason)
+        try:
+            await self._world.cluster.create_event(event(account, told, self._world.now()))
+        except ClientError as error:
+            # The key is in order, and that counts.
+            _log.info("event_not_written", account=name, error=str(error))
 
 
 def _not_ours(wish: KeyWish, owner: str) -> Finding:
