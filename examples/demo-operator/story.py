@@ -72,6 +72,7 @@ class Story:
             served += not reason
         counters = self._spend()
         ok = reason == "CAP_REACHED" and counters.settled_nano_usd <= counters.cap_nano_usd
+        self._platform.wait(lambda: "CapReached" in dict(self._platform.events(_ACCOUNT)))
         settled = counters.settled_nano_usd / 10**9
         return Step("stopped-at-cap", ok, f"{served} requests, ${settled:.6f} of $1.00, {reason}")
 
