@@ -106,7 +106,7 @@ def test_the_operator_signs_in_with_its_token_over_tls(secured: Secured) -> None
     platform.apply(catalog_document(), plan_document(), account_document())
     platform.wait_ready("account", "demo")
     platform.wait(lambda: "spend" in platform.status("account", "demo"))
-    assert [plan.plan.metadata.name for plan in secured.call(SECRET).resources] == ["free"]
+    assert "free" in {plan.plan.metadata.name for plan in secured.call(SECRET).resources}
 
 
 def test_a_token_for_another_audience_lets_nobody_in(secured: Secured) -> None:
