@@ -24,7 +24,7 @@ __all__ = ["Platform", "condition", "installed_kubernetes", "running_platform"]
 
 T = TypeVar("T")
 
-_CRDS: Final = Path(__file__).resolve().parents[3] / "charts" / "fluxrouter" / "crds"
+_CRDS: Final = Path(__file__).resolve().parents[3] / "charts" / "fluxrouter" / "files" / "crds"
 #: Far beyond what anything here takes on a busy machine.
 _SECONDS: Final = 60.0
 _NOT_FOUND: Final = 404

@@ -18,11 +18,13 @@ _COMMANDS = {
     "delete": "resources",
     "doctor": "doctor",
     "evaluate": "calibration",
+    "fill-secret": "fill_secret",
     "get": "resources",
     "keys": "keys",
     "ledger": "ledger",
     "release": "decisions",
     "route": "decisions",
+    "selftest": "selftest",
     "serve": "serve",
     "settle": "decisions",
     "spend": "spending",
@@ -43,7 +45,7 @@ class _LazyGroup(click.Group):
         if cmd_name not in _COMMANDS:
             return None
         module = import_module(f"fluxrouter_server.cli.{_COMMANDS[cmd_name]}")
-        command: click.Command = getattr(module, cmd_name)
+        command: click.Command = getattr(module, cmd_name.replace("-", "_"))
         return command
 
 
@@ -66,6 +68,7 @@ class _LazyGroup(click.Group):
     envvar="FLUXROUTER_CREDENTIAL",
     help="API key or service credential; better given by the environment than on the command line.",
 )
+@click.option("--credential-file", type=_FILE, help="File with the credential, such as a token.")
 @click.option("--tls-ca", type=_FILE, help="CA certificates in PEM; turns TLS on.")
 @click.option("--tls-cert", type=_FILE, help="Client certificate in PEM, for mutual TLS.")
 @click.option("--tls-key", type=_FILE, help="The client certificate's private key in PEM.")
@@ -79,6 +82,7 @@ def main(
     *,
     server: str,
     credential: str,
+    credential_file: Path | None,
     tls_ca: Path | None,
     tls_cert: Path | None,
     tls_key: Path | None,
@@ -87,7 +91,7 @@ def main(
     """Route LLM requests, meter them, and stop at the cap."""
     context.obj = Session(
         server=server,
-        credential=credential,
+        credential=credential_file.read_text("utf-8").strip() if credential_file else credential,
         ca_file=tls_ca,
         certificate_file=tls_cert,
         key_file=tls_key,

@@ -6,7 +6,6 @@ that a caller costs it a few questions a minute and a revoked token is refused s
 
 import asyncio
 import json
-import os
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -15,6 +14,7 @@ from typing import TYPE_CHECKING, Any, Final, Protocol
 
 import aiohttp
 
+from fluxrouter_server.cluster.connection import connected_api
 from fluxrouter_server.services.callers import Caller
 from fluxrouter_server.services.least_recent import LeastRecent
 from fluxrouter_server.services.ports.errors import StoreUnavailable
@@ -127,19 +127,7 @@ async def connected_reviews() -> AsyncIterator[TokenReviews]:
     Raises:
         kubernetes.aio.config.ConfigException: there is no cluster.
     """
-    # Only here: most servers have no use for it, and it costs memory.
-    from kubernetes.aio import config  # noqa: PLC0415
-    from kubernetes.aio.client import ApiClient, Configuration  # noqa: PLC0415
-
-    configuration = Configuration()
-    kubeconfig = os.environ.get("KUBECONFIG")
-    if not kubeconfig and "KUBERNETES_SERVICE_HOST" in os.environ:
-        config.load_incluster_config(configuration)  # type: ignore[no-untyped-call]
-    else:
-        await config.load_kube_config(  # type: ignore[no-untyped-call]
-            config_file=kubeconfig, client_configuration=configuration
-        )
-    async with ApiClient(configuration) as api:
+    async with connected_api() as api:
         yield _KubernetesReviews(api)
 
 
