@@ -38,6 +38,7 @@ class Script:
         tells_usage: Whether it says what it used.
         delay_seconds: Before the first byte.
         gap_seconds: Between two events.
+        count: Name under which its tokens are counted, too; empty for none.
         cut_after: Events after which the connection breaks; None never.
         fault: `error` answers 200 with an error, `garbage` with no JSON, `reset` not at all,
             `late-error` breaks off with an event that says so; empty for none.
@@ -52,6 +53,7 @@ class Script:
     tells_usage: bool = True
     delay_seconds: float = 0.0
     gap_seconds: float = 0.0
+    count: str = ""
     cut_after: int | None = None
     fault: str = ""
 
@@ -75,6 +77,7 @@ def read_script(body: Mapping[str, Any], most_tokens: int) -> Script:
         tells_usage=asked.get("usage") != "none",
         delay_seconds=float(asked.get("delay", 0)),
         gap_seconds=float(asked.get("gap", 0)),
+        count=asked.get("count", ""),
         cut_after=int(asked["cut"]) if "cut" in asked else None,
         fault=asked.get("fault", ""),
     )

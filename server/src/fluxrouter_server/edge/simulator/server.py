@@ -24,7 +24,7 @@ class Simulator:
 
     Attributes:
         counts: Numbers of requests and of output tokens that were sent, by `requests`, `tokens`,
-            and the same followed by a space and the model.
+            and the same followed by a space and the model, or the name that the prompt gives.
     """
 
     def __init__(self) -> None:
@@ -59,7 +59,7 @@ class Simulator:
     ) -> bool:
         """Answer one request; return whether the connection may be used again."""
         script, model = read_script(body, speaker.limit(body)), str(body.get("model"))
-        self._count("requests", model, 1)
+        self._count("requests", model, script, 1)
         await asyncio.sleep(script.delay_seconds)
         if script.fault == "reset":
             writer.transport.abort()
@@ -74,7 +74,7 @@ class Simulator:
         if body.get("stream"):
             return await self._stream(speaker, script, body, writer)
         await _whole(writer, 200, speaker.whole(script, model))
-        self._count("tokens", model, len(script.pieces))
+        self._count("tokens", model, script, len(script.pieces))
         return True
 
     async def _stream(
@@ -94,16 +94,18 @@ class Simulator:
             writer.write(b"%x\r\n%s\r\n" % (len(event), event))
             await writer.drain()
             if any(mark in event for mark in _OUTPUT_MARKS):
-                self._count("tokens", model, 1)
+                self._count("tokens", model, script, 1)
             if script.gap_seconds:
                 await asyncio.sleep(script.gap_seconds)
         writer.write(b"0\r\n\r\n")
         await writer.drain()
         return True
 
-    def _count(self, what: str, model: str, number: int) -> None:
+    def _count(self, what: str, model: str, script: Script, number: int) -> None:
         self.counts[what] += number
         self.counts[f"{what} {model}"] += number
+        if script.count:
+            self.counts[f"{what} {script.count}"] += number
 
 
 #: What events with one token of output have, and no others.
