@@ -19,6 +19,7 @@ _ZONE = "^[A-Za-z][A-Za-z0-9_+-]*(/[A-Za-z0-9_+-]+){0,2}$"
 _URL = "^https?://[A-Za-z0-9.-]+(:[0-9]{1,5})?(/[A-Za-z0-9._~-]+)*$"
 _MAX_IDS = 1000
 _MAX_TOKENS = 100_000_000
+_MAX_MODEL_FILE = 512 * 1024 * 4 // 3 + 4  # in base64
 _MAX_DAYS_30 = 2_592_000
 _DECIMALS = len(".000000001")
 # The cluster bounds the work of all rules together by what the largest object could cost, so lists
@@ -221,6 +222,18 @@ FIELDS: dict[str, Constraint] = {
     "CatalogSpec.aliases": keyed("id", 1000),
     "CatalogSpec.input_margin_percent": number(0, 100, default=0),
     "CatalogSpec.upstreams": keyed("name", 100),
+    "CatalogSpec.routing": ANYTHING,
+    "Routing.active": ANYTHING,
+    "Routing.shadow": ANYTHING,
+    "Routing.costs": ANYTHING,
+    "TierPolicy.model_sha256": matching(
+        "^([0-9a-f]{64})?$", 64, "use the 64 hexadecimal digits that `sha256sum` shows"
+    ),
+    "TierPolicy.model_file": text(_MAX_MODEL_FILE),
+    "TierPolicy.cost_dial_percent": number(0, 100, default=50),
+    "TierCosts.fast": number(1, 1_000_000, required=True),
+    "TierCosts.standard": number(1, 1_000_000, required=True),
+    "TierCosts.reasoning": number(1, 1_000_000, required=True),
     "Lane.id": _ID_OF_A_LANE,
     "Lane.display_name": _DISPLAY_NAME,
     "Lane.rate_cards": some(None, 100, kind="atomic"),

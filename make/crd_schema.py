@@ -31,6 +31,7 @@ _MESSAGE, _FIELD = 4, 2
 _REPEATED = FieldDescriptorProto.LABEL_REPEATED
 _SCALARS: dict[int, dict[str, Any]] = {
     FieldDescriptorProto.TYPE_STRING: {"type": "string"},
+    FieldDescriptorProto.TYPE_BYTES: {"type": "string", "format": "byte"},
     FieldDescriptorProto.TYPE_BOOL: {"type": "boolean"},
     FieldDescriptorProto.TYPE_INT32: {"type": "integer", "format": "int32"},
     FieldDescriptorProto.TYPE_INT64: {"type": "integer", "format": "int64"},

@@ -7,6 +7,7 @@ from secrets import token_bytes
 from typing import Self
 
 from fluxrouter_server.routing.rules import PlainTierRule
+from fluxrouter_server.routing.tier_policies import TierPolicies
 from fluxrouter_server.services.admissions import Admissions
 from fluxrouter_server.services.cap_service import CapService
 from fluxrouter_server.services.control_service import ControlService
@@ -27,6 +28,7 @@ from fluxrouter_testing.catalogs import full_catalog
 from fluxrouter_testing.control_stores import SCRIPTS, ControlStores, control_stores
 from fluxrouter_testing.port_doubles import Counts
 from fluxrouter_testing.resources import sample_account, sample_plan
+from fluxrouter_testing.tier_models import tier_model
 from fluxrouter_testing.valkey import ThrowawayValkey
 
 __all__ = ["Replica", "Replicas", "replicas"]
@@ -54,7 +56,7 @@ class Replica:
         )
         decisions = Decisions(cache=cache, holds=holds, telemetry=counts)
         payers = Payers(cache)
-        admissions = Admissions(clock=clock, chooser=PlainTierRule())
+        admissions = Admissions(clock=clock, choosers=PlainTierRule())
         unknown = UnknownOutcomes(holds=holds, telemetry=counts)
         return cls(
             route=RouteService(
@@ -71,7 +73,10 @@ class Replica:
             ),
             caps=CapService(admissions=admissions, decisions=decisions, payers=payers, holds=holds),
             control=ControlService(
-                plans=stores.plans, accounts=stores.accounts, catalogs=stores.catalogs
+                plans=stores.plans,
+                accounts=stores.accounts,
+                catalogs=stores.catalogs,
+                policies=TierPolicies(tier_model()),
             ),
             keys=KeyService(accounts=stores.accounts, clock=clock, random=token_bytes),
             unknown=unknown,

@@ -24,6 +24,9 @@ from fluxrouter_server.domain.catalog import (
     Model,
     Protocol,
     Tier,
+    TierCosts,
+    TierPolicy,
+    TierRouting,
     Upstream,
 )
 from fluxrouter_server.domain.ids import AccountName, KeyHash, KeyName, LaneId, ModelId, PlanName
@@ -246,6 +249,13 @@ def _catalog_models() -> SearchStrategy[Model]:
     )
 
 
+def _tier_routings() -> SearchStrategy[TierRouting]:
+    percent = st.integers(0, 100)
+    policies = st.builds(TierPolicy, _texts(), st.binary(max_size=9), percent)
+    costs = st.builds(TierCosts, *(st.integers(1, 1_000_000) for _ in Tier))
+    return st.builds(TierRouting, policies, st.none() | policies, costs)
+
+
 def catalogs() -> SearchStrategy[Catalog]:
     """Any catalog whose mappings are keyed by the ids of what they hold."""
     lanes = st.builds(Lane, _texts().map(LaneId), _texts(), _rate_cards())
@@ -260,6 +270,7 @@ def catalogs() -> SearchStrategy[Catalog]:
         aliases=st.lists(aliases, max_size=3).map(lambda all_: {a.id: a for a in all_}),
         input_margin_percent=st.integers(0, 100),
         upstreams=st.lists(upstreams, max_size=2).map(lambda all_: {one.name: one for one in all_}),
+        routing=_tier_routings(),
         labels=_labels(),
         annotations=_labels(),
     )

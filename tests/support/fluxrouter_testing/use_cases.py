@@ -65,7 +65,7 @@ class UseCases:
         )
         decisions = Decisions(cache=self.cache, holds=self.holds, telemetry=self.counts)
         payers = Payers(self.cache)
-        admissions = Admissions(clock=self.clock, chooser=PlainTierRule())
+        admissions = Admissions(clock=self.clock, choosers=PlainTierRule())
         self.unknown = UnknownOutcomes(holds=self.holds, telemetry=self.counts, capacity=2)
         self.route = RouteService(
             admissions=admissions,

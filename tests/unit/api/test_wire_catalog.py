@@ -1,7 +1,17 @@
+from dataclasses import replace
+
 from fluxrouter.v1 import catalog_pb2
 from fluxrouter_server.api.field_reader import FieldReader
 from fluxrouter_server.api.wire_catalog import catalog_message, read_catalog
-from fluxrouter_server.domain.catalog import Capability, Catalog, Protocol, Tier
+from fluxrouter_server.domain.catalog import (
+    Capability,
+    Catalog,
+    Protocol,
+    Tier,
+    TierCosts,
+    TierPolicy,
+    TierRouting,
+)
 from fluxrouter_server.domain.ids import LaneId, ModelId
 from fluxrouter_server.domain.limits import CatalogRecord, Generation
 from fluxrouter_testing.catalogs import full_catalog
@@ -119,3 +129,17 @@ def test_words_of_closed_sets_are_checked_one_by_one() -> None:
 def test_there_is_one_catalog() -> None:
     _, wrong = read({}, name="spring")
     assert "there is one catalog" in wrong["metadata.name"]
+
+
+def test_how_tiers_are_chosen_reads_back_as_it_was_stored() -> None:
+    routing = TierRouting(
+        TierPolicy("a" * 64, b"file", 0), TierPolicy("b" * 64, b"other", 100), TierCosts(1, 2, 3)
+    )
+    assert there_and_back(replace(full_catalog(), routing=routing)).routing == routing
+
+
+def test_what_the_routing_leaves_out_gets_its_stated_default() -> None:
+    catalog, wrong = read({"routing": {"shadow": {}}})
+    assert not wrong
+    assert catalog.routing == TierRouting(shadow=TierPolicy("", b"", 50))
+    assert read({})[0].routing == TierRouting()

@@ -6,7 +6,9 @@ CHOOSE = """
 import sys
 from fluxrouter_server.bootstrap import use_cases
 from fluxrouter_server.domain.catalog import Tier
-print(use_cases.tier_chooser().choose("Prove that $x^2 \\\\ge 0$.", tuple(Tier)).reasons)
+from fluxrouter_testing.catalogs import full_catalog
+chooser = use_cases.tier_policies().of(full_catalog())
+print(chooser.choose("Prove that $x^2 \\\\ge 0$.", tuple(Tier)).reasons)
 print("numpy" in sys.modules)
 """
 

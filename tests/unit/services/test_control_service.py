@@ -6,6 +6,7 @@ import pytest
 from fluxrouter_server.domain.accounts import KeyLimits
 from fluxrouter_server.domain.denials import Denial, Reason
 from fluxrouter_server.domain.ids import KeyName, LaneId, ModelId, PlanName
+from fluxrouter_server.routing.tier_policies import TierPolicies
 from fluxrouter_server.services.control_service import (
     Applied,
     ControlService,
@@ -17,6 +18,7 @@ from fluxrouter_server.services.ports.documents import Change
 from fluxrouter_testing.catalogs import full_catalog
 from fluxrouter_testing.port_doubles import MemoryDocuments
 from fluxrouter_testing.resources import sample_account, sample_plan
+from fluxrouter_testing.tier_models import tier_model
 
 EXPRESS = LaneId("express")
 
@@ -25,7 +27,10 @@ class Control:
     def __init__(self) -> None:
         self.documents = MemoryDocuments()
         self.service = ControlService(
-            plans=self.documents, accounts=self.documents, catalogs=self.documents
+            plans=self.documents,
+            accounts=self.documents,
+            catalogs=self.documents,
+            policies=TierPolicies(tier_model()),
         )
 
     async def apply(self, *documents: Document, validate_only: bool = False) -> list[Applied]:

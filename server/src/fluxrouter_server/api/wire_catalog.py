@@ -13,6 +13,7 @@ from fluxrouter_server.api.wire_metadata import (
     resource_status,
 )
 from fluxrouter_server.api.wire_rate_cards import rate_card_messages, read_rate_cards
+from fluxrouter_server.api.wire_routing import read_routing, routing_message
 from fluxrouter_server.domain.catalog import (
     Alias,
     Capability,
@@ -64,6 +65,7 @@ def read_catalog(message: catalog_pb2.Catalog, reader: FieldReader) -> Catalog:
         aliases=_by_id("aliases", [(alias.id, alias) for alias in aliases], at),
         input_margin_percent=spec.input_margin_percent,
         upstreams=_by_id("upstreams", [(one.name, one) for one in upstreams], at, field="name"),
+        routing=read_routing(spec.routing),
         labels=dict(message.metadata.labels),
         annotations=dict(message.metadata.annotations),
     )
@@ -97,6 +99,7 @@ def catalog_message(record: CatalogRecord) -> catalog_pb2.Catalog:
                 )
                 for upstream in catalog.upstreams.values()
             ],
+            routing=routing_message(catalog.routing),
         ),
         status=resource_status(record.generation, record.update_us),
     )

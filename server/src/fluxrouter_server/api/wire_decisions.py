@@ -2,6 +2,7 @@
 
 from fluxrouter.v1 import cap_pb2, metering_pb2, router_pb2
 from fluxrouter_server.api.wire_rate_cards import rates_message, set_rates
+from fluxrouter_server.api.wire_routing import set_tier_choice
 from fluxrouter_server.api.wire_time import set_timestamp, timestamp
 from fluxrouter_server.domain.catalog import Alias
 from fluxrouter_server.domain.holds import HoldState, LevelSpend, Receipt
@@ -54,6 +55,8 @@ def route_response(routed: Routed) -> router_pb2.RouteResponse:
     set_timestamp(response.expire_time, hold.expire_us)
     set_timestamp(response.period_end_time, hold.period_end_us)
     set_rates(response.rates, hold.rates)
+    if routed.decision is not None:
+        set_tier_choice(response.tier_choice, routed.decision)
     return response
 
 

@@ -12,9 +12,9 @@ from fluxrouter_server.api.methods import Apis
 from fluxrouter_server.api.router_api import RouterApi
 from fluxrouter_server.api.secrets_api import SecretsApi
 from fluxrouter_server.api.usage_api import UsageApi
-from fluxrouter_server.bootstrap.stores import Stores
+from fluxrouter_server.bootstrap.stores import Documents, Stores
 from fluxrouter_server.calibration.shipped import default_model
-from fluxrouter_server.routing.tier_choice import USUAL_COSTS, Policy, WeighingTierChooser
+from fluxrouter_server.routing.tier_policies import TierPolicies
 from fluxrouter_server.services.admissions import Admissions
 from fluxrouter_server.services.cap_service import CapService
 from fluxrouter_server.services.control_service import ControlService
@@ -35,7 +35,7 @@ from fluxrouter_server.services.unknown_outcomes import UnknownOutcomes
 from fluxrouter_server.services.usage_service import UsageService
 from fluxrouter_server.store.counters import ValkeyCounterStore
 
-__all__ = ["UseCases", "build_apis", "build_use_cases", "tier_chooser"]
+__all__ = ["UseCases", "build_apis", "build_use_cases", "tier_policies"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,7 +77,8 @@ def build_use_cases(
     cache = _cache(stores)
     decisions = Decisions(cache=cache, holds=stores.holds, telemetry=telemetry)
     payers = Payers(cache)
-    admissions = Admissions(clock=stores.clock, chooser=tier_chooser())
+    policies = tier_policies()
+    admissions = Admissions(clock=stores.clock, choosers=policies)
     unknown = UnknownOutcomes(holds=stores.holds, telemetry=telemetry)
     return UseCases(
         routes=RouteService(
@@ -96,9 +97,7 @@ def build_use_cases(
             admissions=admissions, decisions=decisions, payers=payers, holds=stores.holds
         ),
         usage=_usage(stores, decisions, payers, ledger),
-        control=ControlService(
-            plans=control.plans, accounts=control.accounts, catalogs=control.catalogs
-        ),
+        control=_control(control, policies),
         keys=KeyService(accounts=control.accounts, clock=stores.clock, random=token_bytes),
         service_credentials=ServiceCredentials(
             store=control.credentials, clock=stores.clock, random=token_bytes
@@ -116,10 +115,15 @@ def build_use_cases(
     )
 
 
-def tier_chooser() -> WeighingTierChooser:
-    """Returns what chooses tiers: by the model of the package, read here and by no decision."""
-    model = default_model()
-    return WeighingTierChooser(model, Policy(USUAL_COSTS, model.balanced_cost_weight))
+def _control(stores: Documents, policies: TierPolicies) -> ControlService:
+    return ControlService(
+        plans=stores.plans, accounts=stores.accounts, catalogs=stores.catalogs, policies=policies
+    )
+
+
+def tier_policies() -> TierPolicies:
+    """Returns what makes choosers of catalogs; the package's model is read here, by no decision."""
+    return TierPolicies(default_model())
 
 
 def _cache(stores: Stores) -> LimitsCache:

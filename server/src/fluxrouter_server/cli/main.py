@@ -17,6 +17,7 @@ _COMMANDS = {
     "credentials": "keys",
     "delete": "resources",
     "doctor": "doctor",
+    "embed-model": "embedding",
     "evaluate": "calibration",
     "fill-secret": "fill_secret",
     "get": "resources",

@@ -85,6 +85,18 @@ def _texts(path: str) -> Iterator[tuple[str, str]]:
             raise ResourceFileError(f"{file}: {error}") from error
 
 
+def load_documents(text: str) -> list[Any]:
+    """Reads the documents of a YAML text as they stand, without those that are empty.
+
+    Raises:
+        ResourceFileError: it is not valid YAML, or says something twice.
+    """
+    try:
+        return [found for found in yaml.load_all(text, _StrictLoader) if found is not None]
+    except yaml.YAMLError as error:
+        raise ResourceFileError(f"not valid YAML: {error}") from error
+
+
 def _parse(name: str, text: str) -> Iterator[control_pb2.Resource]:
     try:
         for number, document in enumerate(yaml.load_all(text, _StrictLoader), start=1):

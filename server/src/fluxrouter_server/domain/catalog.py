@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
+from typing import Final
 
 from fluxrouter_server.domain.ids import LaneId, ModelId
 from fluxrouter_server.domain.pricing import RateCard, Rates, rates_in_force
@@ -79,6 +80,52 @@ class Alias:
     target: str
 
 
+#: The middle of the dial between quality and cost: the balance that a model's training found.
+BALANCED_DIAL_PERCENT: Final = 50
+
+
+@dataclass(frozen=True, slots=True)
+class TierPolicy:
+    """A tier model, and how much cost counts.
+
+    `model_sha256` is empty for the model that comes with the server, and `model_file` (plain or
+    gzipped) where the server has it. The dial goes from 0 (quality alone) to 100 (cost above all).
+    """
+
+    model_sha256: str = ""
+    model_file: bytes = field(default=b"", repr=False)
+    cost_dial_percent: int = BALANCED_DIAL_PERCENT
+
+
+@dataclass(frozen=True, slots=True)
+class TierCosts:
+    """What a request of each tier costs relative to the others, above 0.
+
+    The usual ones are those of small, large and reasoning models in 2026.
+    """
+
+    fast: int = 1
+    standard: int = 10
+    reasoning: int = 30
+
+    def by_tier(self) -> Mapping[Tier, float]:
+        """Return the costs by tier."""
+        return {
+            Tier.FAST: float(self.fast),
+            Tier.STANDARD: float(self.standard),
+            Tier.REASONING: float(self.reasoning),
+        }
+
+
+@dataclass(frozen=True, slots=True)
+class TierRouting:
+    """How the tier of a smart request is chosen; `shadow` decides beside it, without effect."""
+
+    active: TierPolicy = TierPolicy()
+    shadow: TierPolicy | None = None
+    costs: TierCosts = TierCosts()
+
+
 @dataclass(frozen=True, slots=True)
 class Catalog:
     """All of it, by id and in the order of the document."""
@@ -89,6 +136,7 @@ class Catalog:
     aliases: Mapping[str, Alias]
     input_margin_percent: int = 0
     upstreams: Mapping[str, Upstream] = field(default_factory=dict)
+    routing: TierRouting = TierRouting()
     labels: Mapping[str, str] = field(default_factory=dict)
     annotations: Mapping[str, str] = field(default_factory=dict)
 

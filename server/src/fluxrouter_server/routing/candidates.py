@@ -20,7 +20,7 @@ from fluxrouter_server.domain.requests import RouteQuery
 from fluxrouter_server.domain.values import per_call_value
 from fluxrouter_server.routing.fitness import Demand, Unfit, demand_of, fit
 from fluxrouter_server.routing.refusals import model_not_found, nobody_fits
-from fluxrouter_server.routing.rules import TierChooser
+from fluxrouter_server.routing.rules import TierChooser, TierDecision
 
 #: Bounds the work of the admit script; whoever is denied by so many models is denied by the rest.
 MAX_CANDIDATES = 16
@@ -34,13 +34,15 @@ class CandidateList:
     """Models that can serve, best first and at least one.
 
     `tier` is the tier that was asked for or chosen, None where a model was asked for. `tiers` says
-    of each candidate which tier it serves; it is empty without a tier.
+    of each candidate which tier it serves; it is empty without a tier. `decision` is how the tier
+    was chosen, None where it was asked for.
     """
 
     candidates: tuple[Candidate, ...]
     tier: Tier | None
     tiers: tuple[Tier, ...]
     reasons: tuple[str, ...]
+    decision: TierDecision | None = None
 
     def reasons_for(self, model: ModelId) -> tuple[str, ...]:
         """Say in words why this tier, and why the candidate that was admitted."""
@@ -123,7 +125,7 @@ def _of_chosen_tier(chooser: TierChooser, demand: Demand) -> CandidateList | Den
         return nobody_fits(unfits, demand)
     permitted = tuple(tier for tier in _TIERS if any(tier is of for of, _ in fits))
     decision = chooser.choose(demand.query.text, permitted)
-    return _listed(decision.tier, decision.reasons, fits)
+    return _listed(decision.tier, decision.reasons, fits, decision)
 
 
 def _of_tier(tier: Tier, reasons: tuple[str, ...], demand: Demand) -> CandidateList | Denial:
@@ -152,7 +154,10 @@ def _fits(
 
 
 def _listed(
-    tier: Tier, reasons: tuple[str, ...], fits: Sequence[tuple[Tier, Candidate]]
+    tier: Tier,
+    reasons: tuple[str, ...],
+    fits: Sequence[tuple[Tier, Candidate]],
+    decision: TierDecision | None = None,
 ) -> CandidateList:
     """The candidates of a tier and of the cheaper ones, each model once."""
     cheap_enough = _TIERS[: _TIERS.index(tier) + 1]
@@ -166,4 +171,5 @@ def _listed(
         tier=tier,
         tiers=tuple([of for of, _ in kept]),
         reasons=reasons,
+        decision=decision,
     )

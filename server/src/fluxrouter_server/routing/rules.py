@@ -6,10 +6,10 @@ its place behind the same interface.
 
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Protocol
 
-from fluxrouter_server.domain.catalog import Tier
+from fluxrouter_server.domain.catalog import Catalog, Tier
 
 # Bounds the time of a decision; what a request is about shows in its beginning.
 _READ_CHARACTERS = 2048
@@ -26,10 +26,14 @@ _CODE = re.compile(r"```|\b(def|class|function|import|SELECT|traceback)\b")
 
 @dataclass(frozen=True, slots=True)
 class TierDecision:
-    """The tier of a request, and why in words."""
+    """The tier of a request, and why in words.
+
+    `shadow` is what a policy beside the one in force would have decided, None where there is none.
+    """
 
     tier: Tier
     reasons: tuple[str, ...]
+    shadow: "TierDecision | None" = field(default=None, kw_only=True)
 
 
 class TierChooser(Protocol):
@@ -40,8 +44,20 @@ class TierChooser(Protocol):
         ...
 
 
+class TierChoosers(Protocol):
+    """Knows which chooser a catalog asks for."""
+
+    def of(self, catalog: Catalog) -> TierChooser:
+        """Return the chooser; cheap where the catalog is the one of the call before."""
+        ...
+
+
 class PlainTierRule:
     """Mathematics and proofs reason; code and long texts are standard; the rest is fast."""
+
+    def of(self, _: Catalog) -> TierChooser:
+        """Return itself: it decides alike for every catalog."""
+        return self
 
     def choose(self, text: str, permitted: Sequence[Tier]) -> TierDecision:
         """Choose by length and words of the first 2048 characters."""

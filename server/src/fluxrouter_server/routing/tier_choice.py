@@ -7,10 +7,10 @@ permitted tiers. Equal utilities go to the cheaper tier, so that every replica c
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
-from fluxrouter_server.domain.catalog import Tier
-from fluxrouter_server.routing.features import extract
+from fluxrouter_server.domain.catalog import Tier, TierCosts
+from fluxrouter_server.routing.features import Features, extract
 from fluxrouter_server.routing.reasons import reasons_for
 from fluxrouter_server.routing.rules import TierDecision, nearest_permitted
 from fluxrouter_server.routing.tier_model import QUALITY_PLACES, Judgement, TierModel
@@ -22,8 +22,8 @@ BALANCED_DIAL = 0.5
 #: and costs of 1, 10 and 30 it makes even a certain gain not worth a dearer tier.
 _STEEPNESS = 25.0
 
-#: Relative costs where nobody says what tiers cost: of small, large and reasoning models in 2026.
-USUAL_COSTS: Mapping[Tier, float] = {Tier.FAST: 1.0, Tier.STANDARD: 10.0, Tier.REASONING: 30.0}
+#: Relative costs where nobody says what tiers cost.
+USUAL_COSTS: Mapping[Tier, float] = TierCosts().by_tier()
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,15 +89,26 @@ def cost_weight_at(dial: float, balanced: float) -> float:
 
 
 class WeighingTierChooser:
-    """Chooses tiers by a model and a policy; the same for the same text everywhere."""
+    """Chooses tiers by a model and a policy; the same for the same text everywhere.
 
-    def __init__(self, model: TierModel, policy: Policy) -> None:
-        self._model = model
-        self._policy = policy
+    A `shadow` decides about the same features, and its decision goes, without reasons, with the one
+    that counts.
+    """
+
+    def __init__(
+        self, model: TierModel, policy: Policy, shadow: tuple[TierModel, Policy] | None = None
+    ) -> None:
+        self._active = (model, policy)
+        self._shadow = shadow
 
     def choose(self, text: str, permitted: Sequence[Tier]) -> WeighedDecision:
         """Choose one of `permitted`, which are in the order of `Tier` and never empty."""
-        return choose_tier(text, self._model, self._policy, permitted)
+        features = extract(text)
+        decision = _choose(text, features, self._active, permitted)
+        if self._shadow is None:
+            return decision
+        shadow = _choose(text, features, self._shadow, permitted, explain=False)
+        return replace(decision, shadow=shadow)
 
 
 def choose_tier(
@@ -110,15 +121,27 @@ def choose_tier(
     Raises:
         ValueError: if no tier is permitted.
     """
+    return _choose(text, extract(text), (model, policy), permitted)
+
+
+def _choose(
+    text: str,
+    features: Features,
+    by: tuple[TierModel, Policy],
+    permitted: Sequence[Tier],
+    *,
+    explain: bool = True,
+) -> WeighedDecision:
+    model, policy = by
     if not permitted:
         raise ValueError("permitted: no tier is permitted: deny the request instead")
-    judgement = model.judge(extract(text))
+    judgement = model.judge(features)
     scores = weigh(judgement.expected_quality, policy, permitted)
     if not scores:
         return _unweighed(permitted, model, policy)
     ranked = sorted(scores, key=lambda score: -score.utility)  # stable: the cheaper one first
-    reasons = _reasons(ranked[0], scores, model, judgement)
-    if not text.strip():
+    reasons = _reasons(ranked[0], scores, model, judgement) if explain else ()
+    if explain and not text.strip():
         reasons = ("there is no text to judge",)
     margin = ranked[0].utility - ranked[1].utility if len(ranked) > 1 else 0.0
     return WeighedDecision(

@@ -11,7 +11,7 @@ from fluxrouter_server.domain.plans import Enforcement
 from fluxrouter_server.domain.requests import RouteQuery, digest
 from fluxrouter_server.domain.values import per_call_value
 from fluxrouter_server.routing.candidates import CandidateList, candidates_for
-from fluxrouter_server.routing.rules import TierChooser
+from fluxrouter_server.routing.rules import TierChoosers
 from fluxrouter_server.services.key_validity import refuse_key
 from fluxrouter_server.services.limits_cache import Snapshot
 from fluxrouter_server.services.payers import Payer
@@ -52,11 +52,11 @@ class Admissions:
         self,
         *,
         clock: StoreClock,
-        chooser: TierChooser,
+        choosers: TierChoosers,
         healthy: Callable[[Model], bool] = every_model_is_healthy,
     ) -> None:
         self._clock = clock
-        self._chooser = chooser
+        self._choosers = choosers
         self._healthy = healthy
 
     def prepare(
@@ -93,13 +93,14 @@ class Admissions:
     def _candidates(
         self, query: RouteQuery, payer: Payer, snapshot: Snapshot, *, now_us: int
     ) -> CandidateList | Denial:
+        catalog = snapshot.catalog.catalog
         return candidates_for(
             query,
             snapshot.limits,
-            snapshot.catalog.catalog,
+            catalog,
             key=payer.key.name if payer.key else None,
             now_us=now_us,
-            chooser=self._chooser,
+            chooser=self._choosers.of(catalog),
             healthy=self._healthy,
         )
 

@@ -9,6 +9,7 @@ from fluxrouter_server.domain.denials import Denial
 from fluxrouter_server.domain.ids import PlanName
 from fluxrouter_server.domain.limits import AccountRecord
 from fluxrouter_server.domain.plans import Plan
+from fluxrouter_server.routing.tier_policies import TierPolicies
 from fluxrouter_server.services.bounded import each_bounded
 from fluxrouter_server.services.consistency import World, violations
 from fluxrouter_server.services.control_documents import (
@@ -43,10 +44,18 @@ class Applying:
     account without one. Such an account is refused with the name of the plan until it is mended.
     """
 
-    def __init__(self, *, plans: PlanStore, accounts: AccountStore, catalogs: CatalogStore) -> None:
+    def __init__(
+        self,
+        *,
+        plans: PlanStore,
+        accounts: AccountStore,
+        catalogs: CatalogStore,
+        policies: TierPolicies,
+    ) -> None:
         self._plans = plans
         self._accounts = accounts
         self._catalogs = catalogs
+        self._policies = policies
 
     async def apply(
         self, documents: Sequence[Document], *, validate_only: bool
@@ -92,7 +101,7 @@ class Applying:
                 if isinstance(item, Account) and item.plan and item.plan not in given
             ]
         )
-        return World(catalog, {**plans, **given}, kept)
+        return World(catalog, {**plans, **given}, self._policies, kept)
 
     async def _stored_plans(self, names: Sequence[PlanName]) -> Mapping[PlanName, Plan]:
         records = await each_bounded(

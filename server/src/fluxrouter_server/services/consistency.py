@@ -11,6 +11,7 @@ from fluxrouter_server.domain.denials import FieldViolation
 from fluxrouter_server.domain.ids import PlanName
 from fluxrouter_server.domain.plan_rules import validate_plan
 from fluxrouter_server.domain.plans import Plan
+from fluxrouter_server.routing.tier_policies import TierPolicies
 from fluxrouter_server.services.control_documents import Document, Kind, kind_of, name_of
 
 
@@ -18,11 +19,13 @@ from fluxrouter_server.services.control_documents import Document, Kind, kind_of
 class World:
     """What will be in force once the documents are: the catalog, and the plans they refer to.
 
-    `kept_plans` are the stored plans that stay as they are; only a new catalog needs them.
+    `kept_plans` are the stored plans that stay as they are; only a new catalog needs them, and
+    `policies`, which know what its tier models are.
     """
 
     catalog: Catalog | None
     plans: Mapping[PlanName, Plan]
+    policies: TierPolicies
     kept_plans: Sequence[Plan] = ()
 
 
@@ -42,7 +45,11 @@ def _of_one(document: Document, world: World) -> Iterable[FieldViolation]:
         case Account():
             return validate_account(document, world.plans.get(document.plan), world.catalog)
         case Catalog():
-            return (*validate_catalog(document), *_still_needed(document, world.kept_plans))
+            return (
+                *validate_catalog(document),
+                *world.policies.violations(document),
+                *_still_needed(document, world.kept_plans),
+            )
 
 
 def _still_needed(catalog: Catalog, plans: Iterable[Plan]) -> Iterator[FieldViolation]:

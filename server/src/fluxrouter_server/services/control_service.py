@@ -6,6 +6,7 @@ from typing import Final, assert_never
 from fluxrouter_server.domain.checks import listed
 from fluxrouter_server.domain.denials import Denial
 from fluxrouter_server.domain.ids import AccountName, PlanName
+from fluxrouter_server.routing.tier_policies import TierPolicies
 from fluxrouter_server.services.applying import Applying
 from fluxrouter_server.services.bounded import each_bounded
 from fluxrouter_server.services.control_documents import (
@@ -34,11 +35,20 @@ _READS_AT_ONCE: Final = 64
 class ControlService:
     """Apply, Get, List and Delete. Scopes are checked by whoever calls this."""
 
-    def __init__(self, *, plans: PlanStore, accounts: AccountStore, catalogs: CatalogStore) -> None:
+    def __init__(
+        self,
+        *,
+        plans: PlanStore,
+        accounts: AccountStore,
+        catalogs: CatalogStore,
+        policies: TierPolicies,
+    ) -> None:
         self._plans = plans
         self._accounts = accounts
         self._catalogs = catalogs
-        self._applying = Applying(plans=plans, accounts=accounts, catalogs=catalogs)
+        self._applying = Applying(
+            plans=plans, accounts=accounts, catalogs=catalogs, policies=policies
+        )
         self._deleting = Deleting(plans=plans, accounts=accounts, catalogs=catalogs)
 
     async def apply(

@@ -11,6 +11,7 @@ from fluxrouter_server.domain.ids import RequestId
 from fluxrouter_server.domain.plans import RateLimits
 from fluxrouter_server.domain.requests import RouteQuery
 from fluxrouter_server.domain.values import per_call_value
+from fluxrouter_server.routing.rules import TierDecision
 from fluxrouter_server.services.admissions import Admissions, Ask
 from fluxrouter_server.services.callers import AccountRef, Caller, Scope
 from fluxrouter_server.services.decisions import Decisions
@@ -38,13 +39,15 @@ PATIENCE_US: Final = 250_000
 class Routed:
     """An admission. Where `replayed`, it was given before and must not lead to an upstream call.
 
-    `rate_limits` are those that the account is held to today.
+    `rate_limits` are those that the account is held to today. `decision` is how the tier was
+    chosen, None where it was asked for.
     """
 
     hold: Hold
     replayed: bool
     reasons: tuple[str, ...]
     rate_limits: RateLimits
+    decision: TierDecision | None = None
 
 
 class RouteService:
@@ -132,9 +135,13 @@ class RouteService:
             if not isinstance(answer, Admitted):
                 return answer
             model = answer.hold.model
-            # Where nothing can be chosen today, nothing can be said for the choice.
-            reasons = () if isinstance(prepared, Denial) else prepared.candidates.reasons_for(model)
-            return Routed(answer.hold, answer.replayed, reasons, snapshot.limits.rate_limits)
+            rate_limits = snapshot.limits.rate_limits
+            if isinstance(prepared, Denial):
+                # Where nothing can be chosen today, nothing can be said for the choice.
+                return Routed(answer.hold, answer.replayed, (), rate_limits)
+            chosen = prepared.candidates
+            reasons = chosen.reasons_for(model)
+            return Routed(answer.hold, answer.replayed, reasons, rate_limits, chosen.decision)
 
         return self._decisions.decide(find, admit)
 
@@ -152,5 +159,14 @@ class RouteService:
             self._telemetry.count(Counter.REPLAYED)
         else:
             self._telemetry.count(Counter.ADMITTED, label=answer.hold.lane)
+            if answer.decision is not None:
+                self._count_choice(answer.decision)
             if answer.hold.would_deny:
                 self._telemetry.count(Counter.WOULD_DENY, label=answer.hold.would_deny)
+
+    def _count_choice(self, decision: TierDecision) -> None:
+        self._telemetry.count(Counter.TIER_CHOSEN, label=decision.tier)
+        shadow = decision.shadow
+        if shadow is not None:
+            pair = f"{decision.tier}/{shadow.tier}"
+            self._telemetry.count(Counter.SHADOW_CHOICE, label=pair)

@@ -11,6 +11,9 @@ from fluxrouter_server.domain.catalog import (
     Model,
     Protocol,
     Tier,
+    TierCosts,
+    TierPolicy,
+    TierRouting,
     Upstream,
 )
 from fluxrouter_server.domain.ids import LaneId, ModelId
@@ -34,6 +37,7 @@ def encode_catalog(catalog: Catalog) -> bytes:
             [one.name, one.base_url, one.credential_variable, one.timeout_seconds]
             for one in catalog.upstreams.values()
         ],
+        _routing(catalog.routing),
     )
 
 
@@ -45,6 +49,7 @@ def decode_catalog(document: bytes) -> Catalog:
 def _read_catalog(fields: list[Any]) -> Catalog:
     lanes, models, tiers, aliases, input_margin_percent, labels, annotations, *more = fields
     upstreams = more[0] if more else ()  # written before there were any
+    routing = _read_routing(*more[1]) if len(more) > 1 else TierRouting()  # and before this
     return Catalog(
         lanes={LaneId(i): Lane(LaneId(i), name, _read_cards(cards)) for i, name, cards in lanes},
         models={ModelId(model[0]): _read_model(model) for model in models},
@@ -54,6 +59,30 @@ def _read_catalog(fields: list[Any]) -> Catalog:
         labels=dict(labels),
         annotations=dict(annotations),
         upstreams={name: Upstream(name, *rest) for name, *rest in upstreams},
+        routing=routing,
+    )
+
+
+def _routing(routing: TierRouting) -> list[object]:
+    costs = routing.costs
+    return [
+        _policy(routing.active),
+        None if routing.shadow is None else _policy(routing.shadow),
+        [costs.fast, costs.standard, costs.reasoning],
+    ]
+
+
+def _policy(policy: TierPolicy) -> list[object]:
+    return [policy.model_sha256, policy.model_file, policy.cost_dial_percent]
+
+
+def _read_routing(
+    active: list[Any], shadow: list[Any] | None, costs: list[int], *_: object
+) -> TierRouting:
+    return TierRouting(
+        active=TierPolicy(*active),
+        shadow=None if shadow is None else TierPolicy(*shadow),
+        costs=TierCosts(*costs),
     )
 
 

@@ -49,6 +49,14 @@ _COUNTERS: Final = {
         "Requests admitted under `observe` that would have been refused.",
         "reason",
     ),
+    Counter.TIER_CHOSEN: _Declared(
+        "fluxrouter_tier_choices", "Admitted requests whose tier was chosen.", "tier"
+    ),
+    Counter.SHADOW_CHOICE: _Declared(
+        "fluxrouter_shadow_tier_choices",
+        "Those that a shadow policy judged too, by the tier chosen and the shadow's.",
+        "tiers",
+    ),
     Counter.STALE: _Declared(
         "fluxrouter_stale_decisions", "Decisions repeated because a document had changed."
     ),

@@ -11,6 +11,8 @@ class Counter(StrEnum):
     REPLAYED = "replayed"
     DENIED = "denied"  # the reason
     WOULD_DENY = "would_deny"  # the reason, under `observe`
+    TIER_CHOSEN = "tier_chosen"  # the tier
+    SHADOW_CHOICE = "shadow_choice"  # what was chosen and what the shadow would: `fast/standard`
     STALE = "stale"  # decisions repeated because a document had changed
     ENDED_HOLDS = "ended_holds"  # the state
     BILLED_NANO_USD = "billed_nano_usd"
