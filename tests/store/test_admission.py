@@ -10,6 +10,7 @@ from fluxrouter_server.store.hold_timing import HoldTiming
 from fluxrouter_testing.hold_documents import DOLLAR, SECOND_US, candidate, free_plan
 from fluxrouter_testing.hold_world import HoldWorld
 from fluxrouter_testing.valkey import ThrowawayValkey
+from fluxrouter_testing.waiting import eventually
 
 KEY = KeyHash("ab" * 32)
 NAME = KeyName("laptop")
@@ -222,6 +223,30 @@ def test_admission_stops_at_a_ledger_backlog_and_settlement_does_not(
         world.ask()
     assert world.settle(hold).billed_nano_usd > 0
     world.close()
+
+
+def test_admission_stops_while_an_entry_waits_too_long_for_the_ledger(
+    shared_valkey: ThrowawayValkey,
+) -> None:
+    world = HoldWorld(shared_valkey, HoldTiming(most_lag_ms=1))
+    eventually(lambda: is_stopped(world), timeout_seconds=10)
+    world.client.command("XTRIM", world.key("ledger"), "MAXLEN", 0)
+    assert world.admit().held_nano_usd > 0
+    world.close()
+
+
+def test_entries_that_wait_for_less_stop_nothing(shared_valkey: ThrowawayValkey) -> None:
+    world = HoldWorld(shared_valkey, HoldTiming(most_lag_ms=60_000))
+    assert world.admit().held_nano_usd > 0
+    world.close()
+
+
+def is_stopped(world: HoldWorld) -> bool:
+    try:
+        world.admit()
+    except StoreUnavailable:
+        return True
+    return False
 
 
 def test_observe_admits_what_it_would_deny_and_says_so(world: HoldWorld) -> None:

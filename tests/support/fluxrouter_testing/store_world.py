@@ -88,6 +88,7 @@ class StoreWorld:
         self.holds = ValkeyHoldStore(
             calls,
             most_backlog_entries=self.timing.most_backlog_entries,
+            most_lag_ms=self.timing.most_lag_ms,
             on_expired=self._count_expired,
         )
         self.sweeper = ValkeySweeper(shards, calls)

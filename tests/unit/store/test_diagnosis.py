@@ -2,7 +2,8 @@ from dataclasses import replace
 
 import pytest
 
-from fluxrouter_server.store.diagnosis import Finding, StoreFacts, diagnose
+from fluxrouter_server.services.ports.ledger import Backlog
+from fluxrouter_server.store.diagnosis import Finding, StoreFacts, diagnose, judge_backlog
 from fluxrouter_server.store.suitability import ServerFacts
 
 SERVER = ServerFacts(
@@ -85,3 +86,11 @@ def test_what_is_wrong_is_named_with_its_remedy(
 )
 def test_what_is_a_choice_or_within_bounds_is_not_wrong(facts: StoreFacts) -> None:
     assert wrong(facts) == []
+
+
+def test_a_ledger_that_lags_beyond_its_bound_is_wrong_and_else_its_lag_is_told() -> None:
+    assert judge_backlog(Backlog(2, 30.0), max_lag_seconds=30).ok
+    assert judge_backlog(Backlog(2, 30.1), max_lag_seconds=0).ok
+    finding = judge_backlog(Backlog(2, 30.1), max_lag_seconds=30)
+    assert (finding.ok, "2 entries" in finding.problem) == (False, True)
+    assert "database answers" in finding.remedy

@@ -90,7 +90,9 @@ def denial_of(error: StoreError, *, to_operator: bool) -> Denial:
             not others says which.
     """
     if isinstance(error, StoreUnavailable):
-        message = "no decision could be had from the store; repeat the call with the same ids"
+        message = error.for_callers or (
+            "no decision could be had from the store; repeat the call with the same ids"
+        )
         retry_after_us = error.retry_after_us
     else:
         message = "the store must not be used as it is set up; the server's log says how to mend it"

@@ -12,12 +12,13 @@ from fluxrouter_server.settings import Settings
 from fluxrouter_server.store.addresses import StoreAddress
 from fluxrouter_server.store.client import StoreClient
 from fluxrouter_server.store.connection import open_connection
-from fluxrouter_server.store.diagnosis import Finding, diagnose
+from fluxrouter_server.store.diagnosis import Finding, diagnose, judge_backlog
 from fluxrouter_server.store.embedded import EmbeddedSettings, EmbeddedStore
 from fluxrouter_server.store.errors import StoreLocked
 from fluxrouter_server.store.examination import examine
 from fluxrouter_server.store.initialisation import reinitialise, survey
 from fluxrouter_server.store.layout import ClockKind, Fenced, Initialise, Ready, judge
+from fluxrouter_server.store.ledger_stream import ValkeyLedgerStream
 from fluxrouter_server.store.scripts import read_scripts
 from fluxrouter_server.store.witness import Witness
 
@@ -62,7 +63,7 @@ async def examine_store(settings: Settings) -> Sequence[Finding]:
                 )
             finally:
                 connection.abort()
-            return diagnose(facts)
+            return [*diagnose(facts), await _ledger_lag(patient, settings)]
     except (StoreError, OSError, TimeoutError) as error:
         where = settings.store or settings.data_dir
         return [
@@ -121,6 +122,19 @@ async def _reachable(settings: Settings, *, alone: bool = False) -> AsyncIterato
         yield _Patient(address, clock, witness)
     finally:
         await embedded.stop()
+
+
+async def _ledger_lag(patient: _Patient, settings: Settings) -> Finding:
+    """Says what waits for the ledger.
+
+    Raises:
+        StoreError: the store does not answer.
+    """
+    scripts = read_scripts()
+    async with StoreClient(patient.address, scripts=scripts) as client:
+        await client.wait_ready(_CONNECT_SECONDS)
+        backlog = await ValkeyLedgerStream(client, scripts, worker="doctor").backlog()
+    return judge_backlog(backlog, max_lag_seconds=settings.ledger_max_lag_seconds)
 
 
 async def _layout_problem(patient: _Patient) -> str | None:

@@ -35,6 +35,7 @@ __all__ = ["Stores", "clock_kind", "hold_timing", "keep_running", "open_stores",
 _log = structlog.get_logger(__name__)
 
 _MICROSECONDS: Final = 1_000_000
+_MILLISECONDS: Final = 1_000
 #: How long a start waits for a store that comes up at the same time.
 _START_SECONDS: Final = 15.0
 #: An embedded store that ends within this time after a restart would do so for ever.
@@ -134,7 +135,10 @@ async def open_stores(settings: Settings, *, on_expired: OnExpired) -> AsyncIter
             control=Documents.over(patient),
             quick=Documents.over(shards),
             holds=ValkeyHoldStore(
-                calls, most_backlog_entries=timing.most_backlog_entries, on_expired=on_expired
+                calls,
+                most_backlog_entries=timing.most_backlog_entries,
+                most_lag_ms=timing.most_lag_ms,
+                on_expired=on_expired,
             ),
             sweeper=ValkeySweeper(shards, calls),
         )
@@ -199,4 +203,5 @@ def hold_timing(settings: Settings) -> HoldTiming:
         replay_window_us=settings.replay_window_seconds * _MICROSECONDS,
         max_hold_life_us=settings.max_hold_life_seconds * _MICROSECONDS,
         late_window_us=settings.late_window_seconds * _MICROSECONDS,
+        most_lag_ms=settings.ledger_max_lag_seconds * _MILLISECONDS,
     )

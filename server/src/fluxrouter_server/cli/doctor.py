@@ -5,6 +5,7 @@ import json
 import os
 from collections.abc import Sequence
 from dataclasses import asdict
+from http.client import HTTPConnection, HTTPException
 
 import click
 import grpc
@@ -25,6 +26,7 @@ _USE_GRPC = "leave --transport out, or set it to auto or grpc"
 
 
 @click.command()
+@click.option("--metrics-listen", help="Where the server's /readyz is, as for serve.")
 @click.option("--store", help="URL of an external store; default: the embedded one.")
 @click.option("--data-dir", help="Directory of the embedded store, as for serve.")
 @click.option("--simulated-clock", help="Clock file of a store made with a simulated clock.")
@@ -40,6 +42,7 @@ def doctor(
     session: Session,
     /,
     *,
+    metrics_listen: str | None,
     store: str | None,
     data_dir: str | None,
     simulated_clock: str | None,
@@ -48,7 +51,12 @@ def doctor(
     output: str,
 ) -> None:
     """Check the store and the server, and say how to mend what is wrong. Exits 1 if anything is."""
-    given = {"store": store, "data_dir": data_dir, "simulated_clock": simulated_clock}
+    given = {
+        "metrics_listen": metrics_listen,
+        "store": store,
+        "data_dir": data_dir,
+        "simulated_clock": simulated_clock,
+    }
     try:
         settings = read_settings(given, os.environ)
         set_up_logs(LogFormat.AUTO, LogLevel.ERROR)  # findings say it in order
@@ -63,7 +71,11 @@ def doctor(
                 f"The store begins anew, epoch {epoch}. Apply your plans and accounts again."
             )
             return
-        findings = [*asyncio.run(examine_store(settings)), _transport(settings), _server(session)]
+        findings = [
+            *asyncio.run(examine_store(settings)),
+            _transport(settings),
+            _server(session, settings),
+        ]
     except (SettingsError, StoreError) as error:
         raise click.ClickException(str(error)) from error
     _print(findings, output)
@@ -80,7 +92,7 @@ def _transport(settings: Settings) -> Finding:
     return Finding("transport", ok=True, problem=f"{chosen.kind}: {chosen.why}")
 
 
-def _server(session: Session) -> Finding:
+def _server(session: Session, settings: Settings) -> Finding:
     """Asks the server for its health; that none runs is worth knowing, and no problem."""
     check = session.channel.unary_unary(
         "/grpc.health.v1.Health/Check",
@@ -96,9 +108,23 @@ def _server(session: Session) -> Finding:
     return Finding(
         "server",
         ok=False,
-        problem=f"{session.server} is up, but not serving",
-        remedy="mend the store first; see the server's log and /readyz",
+        problem=f"{session.server} is up, but not serving{_reason(settings)}",
+        remedy="mend the store first; a rebuild from the ledger ends by itself. See the server's "
+        "log and /readyz",
     )
+
+
+def _reason(settings: Settings) -> str:
+    """Asks a server of this machine why it does not serve, and how far a rebuild is."""
+    connection = HTTPConnection(str(settings.metrics_listen), timeout=_HEALTH_SECONDS)
+    try:
+        connection.request("GET", "/readyz")
+        answer = connection.getresponse().read().decode(errors="replace").strip()
+    except (OSError, HTTPException):
+        return ""
+    finally:
+        connection.close()
+    return f": {answer}"
 
 
 def _print(findings: Sequence[Finding], output: str) -> None:

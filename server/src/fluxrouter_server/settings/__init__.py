@@ -36,6 +36,7 @@ class Settings:
     data_dir: Path
     store: StoreAddress | None
     ledger_url: str
+    ledger_max_lag_seconds: int
     store_timeout_ms: int
     appendfsync: AppendFsync
     initialize_store: bool
@@ -68,6 +69,8 @@ def read_settings(given: Mapping[str, str | None], environment: Mapping[str, str
         SettingsError: a value is wrong, or two contradict each other.
     """
     values = {option.name: _read(option, given, environment) for option in OPTIONS}
+    if values["store"] is not None and not values["ledger_url"]:
+        values["ledger_max_lag_seconds"] = 0  # no ledger is kept, so none can lag
     settings = Settings(**values)
     _require_consistent(settings)
     return settings

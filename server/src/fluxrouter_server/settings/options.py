@@ -121,6 +121,14 @@ OPTIONS: Final = (
         "URL",
     ),
     Option(
+        "ledger_max_lag_seconds",
+        whole_number(0, _MAX_SPAN_SECONDS),
+        "300",
+        "Nothing is admitted while the ledger has not taken an entry for longer than this: so much "
+        "is what a total loss of the store can cost. Settlements go on. 0 is no bound.",
+        "N",
+    ),
+    Option(
         "store_timeout_ms",
         whole_number(10, 10_000),
         "200",

@@ -5,9 +5,10 @@ from dataclasses import dataclass
 from typing import Final
 
 from fluxrouter_server.services.ports.errors import StoreRefused
+from fluxrouter_server.services.ports.ledger import Backlog
 from fluxrouter_server.store.suitability import ServerFacts, require_suitable
 
-__all__ = ["Finding", "StoreFacts", "diagnose"]
+__all__ = ["Finding", "StoreFacts", "diagnose", "judge_backlog"]
 
 _MOST_SKEW_US: Final = 2_000_000
 """Resets and expiries are as right as the store's clock; docs/protocol.md §10 alarms beyond it."""
@@ -58,6 +59,22 @@ class Finding:
 def diagnose(facts: StoreFacts) -> Sequence[Finding]:
     """Run every check, in the order in which problems are best mended."""
     return [check(facts) for check in _CHECKS]
+
+
+def judge_backlog(backlog: Backlog, *, max_lag_seconds: int) -> Finding:
+    """Say how far the ledger lags behind the store; 0 seconds is no bound."""
+    lag = (
+        f"{backlog.entries} entries wait for the ledger, the oldest for {backlog.lag_seconds:.1f} s"
+    )
+    if not max_lag_seconds or backlog.lag_seconds <= max_lag_seconds:
+        return Finding("ledger", ok=True, problem=lag)
+    return Finding(
+        "ledger",
+        ok=False,
+        problem=f"{lag}: above {max_lag_seconds} s nothing is admitted",
+        remedy="see that a server runs and that the ledger's database answers; its worker then "
+        "takes the entries by itself",
+    )
 
 
 def _suitability(facts: StoreFacts) -> Finding:

@@ -108,13 +108,16 @@ class HoldCalls:
                     "try again",
                     outcome_unknown=False,
                 )
-            case [b"BACKLOG", int(store_us), int(entries)]:
+            case [b"BACKLOG", int(store_us), int(entries), int(lag_ms)]:
                 self._clock.observe(store_us)
                 raise StoreUnavailable(
                     f"shard {shard:02x} of the store has {entries} ledger entries that nobody took "
-                    "yet, so nothing is admitted; see that the ledger worker runs",
+                    f"yet, the oldest for {lag_ms // 1000} s, so nothing is admitted; see that the "
+                    "ledger's database and worker run (--ledger-max-lag-seconds is the bound)",
                     outcome_unknown=False,
                     retry_after_us=_BACKLOG_RETRY_US,
+                    for_callers="nothing is admitted until the ledger has caught up; what runs is "
+                    "settled as usual",
                 )
             case _:
                 what, found = reply[0].decode().lower(), reply[1].decode(errors="replace")

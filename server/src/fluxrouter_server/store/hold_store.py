@@ -41,6 +41,7 @@ class ValkeyHoldStore:
     Args:
         calls: Runs the scripts.
         most_backlog_entries: See `HoldTiming`.
+        most_lag_ms: See `HoldTiming`.
         on_expired: Told how many holds a script ended by their expiry on its way, for metrics.
     """
 
@@ -49,12 +50,13 @@ class ValkeyHoldStore:
         calls: HoldCalls,
         *,
         most_backlog_entries: int,
+        most_lag_ms: int = 0,
         on_expired: Callable[[HoldState, int], None] = _ignore,
     ) -> None:
         self._calls = calls
         self._most_backlog_entries = most_backlog_entries
         self._on_expired = on_expired
-        self._packer = LimitsPacker()
+        self._packer = LimitsPacker(most_lag_ms=most_lag_ms)
 
     async def admit(self, command: AdmitCommand) -> Admitted | Denial | Stale:
         """Admit once, or say why not, or say that the caller's documents are old."""

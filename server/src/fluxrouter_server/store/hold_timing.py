@@ -18,9 +18,12 @@ class HoldTiming:
         late_window_us: After the life of its last hold a period takes corrections for so long.
         most_backlog_entries: So many entries in a shard's ledger stream stop admission there, well
             before memory is full: settlements must always fit.
+        most_lag_ms: Admission stops in a shard, too, while its oldest entry has waited longer, so
+            that a total loss of the store costs no more than that; 0 is no bound.
     """
 
     replay_window_us: int = _HOUR_US
     max_hold_life_us: int = _HOUR_US
     late_window_us: int = _HOUR_US
     most_backlog_entries: int = 1_000_000
+    most_lag_ms: int = 0

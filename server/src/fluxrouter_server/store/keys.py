@@ -68,6 +68,7 @@ class MetaField(StrEnum):
     EPOCH = "epoch"  # integer from 1; the next life of the data has the next
     MARKER = "marker"  # random text; another one means other data
     CLOCK = "clock"  # "real" or "simulated"
+    TAKEN = "taken"  # ms since 1970 until which the ledger has taken every entry of the shard
     BUCKET = "bucket"  # highest bucket of tombstones written, so that a clock set back hides none
 
 

@@ -17,7 +17,7 @@ from typing import Final
 from fluxrouter_server.services.ports.ledger import Backlog, StreamEntry
 from fluxrouter_server.store.client import StoreClient
 from fluxrouter_server.store.errors import CommandRefused, StoreError
-from fluxrouter_server.store.keys import SHARDS, ledger_key
+from fluxrouter_server.store.keys import SHARDS, ledger_key, meta_key
 from fluxrouter_server.store.ledger_entries import read_entry
 from fluxrouter_server.store.replies import Reply
 from fluxrouter_server.store.scripts import ScriptLibrary
@@ -120,7 +120,9 @@ class ValkeyLedgerStream:
         ids: dict[int, list[str]] = defaultdict(list)
         for item in entries:
             ids[item.shard].append(item.stream_id)
-        calls = [((ledger_key(shard),), (GROUP, *some)) for shard, some in ids.items()]
+        calls = [
+            ((ledger_key(shard), meta_key(shard)), (GROUP, *some)) for shard, some in ids.items()
+        ]
         outcomes = await self._client.evaluate_each(
             self._drop, calls, timeout_seconds=_CALL_SECONDS
         )

@@ -91,10 +91,16 @@ class PackedLimits:
 
 
 class LimitsPacker:
-    """Packs limits, and remembers what it packed by the identity of the value."""
+    """Packs limits, and remembers what it packed by the identity of the value.
 
-    def __init__(self, remembered: int = _LIMITS_REMEMBERED) -> None:
+    Args:
+        remembered: At most so many.
+        most_lag_ms: See `HoldTiming`; it travels with the gate, which each admission is given.
+    """
+
+    def __init__(self, remembered: int = _LIMITS_REMEMBERED, *, most_lag_ms: int = 0) -> None:
         self._remembered = remembered
+        self._most_lag_ms = most_lag_ms
         self._packed: dict[int, PackedLimits] = {}
 
     def pack(self, limits: Limits) -> PackedLimits:
@@ -103,11 +109,11 @@ class LimitsPacker:
         if packed is None:
             if len(self._packed) >= self._remembered:
                 self._packed.clear()
-            packed = self._packed[id(limits)] = _pack_limits(limits)
+            packed = self._packed[id(limits)] = _pack_limits(limits, self._most_lag_ms)
         return packed
 
 
-def _pack_limits(limits: Limits) -> PackedLimits:
+def _pack_limits(limits: Limits, most_lag_ms: int) -> PackedLimits:
     generations = (
         str(limits.account_generation),
         str(limits.plan_generation),
@@ -122,7 +128,7 @@ def _pack_limits(limits: Limits) -> PackedLimits:
     return PackedLimits(
         limits=limits,
         generations=generations,
-        gate=pack(_gate(limits, generations)),
+        gate=pack(_gate(limits, generations) | {"most_lag": most_lag_ms}),
         terms=pack(
             [
                 limits.plan,

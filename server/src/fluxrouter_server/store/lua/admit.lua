@@ -6,7 +6,7 @@
 --
 -- {'ADMITTED', now, candidate from 1, output tokens, held, headroom, expiry, period's end, epoch,
 --  reason observed or '', holds ended by expiry and charged, and released}
--- {'REPLAYED', now, record}, {'DENIED', …}, {'STALE', …}, {'LATE', now}, {'BACKLOG', now, entries}
+-- {'REPLAYED', now, record}, {'DENIED', …}, {'STALE', …}, {'LATE', now}, {'BACKLOG', now, entries, age of the oldest in ms}
 --- @include replay
 --- @include commit
 --- @include context
@@ -22,9 +22,16 @@ if reply then
   return reply
 end
 
-local backlog = redis.call('XLEN', key.ledger)
-if backlog >= tonumber(ARGV[9]) then
-  return {'BACKLOG', now, backlog}
+local backlog, lag_ms = redis.call('XLEN', key.ledger), 0
+-- The ledger had everything until `taken`; only where that is long ago is the oldest entry looked at.
+if backlog > 0 and gate.most_lag > 0
+  and (is_simulated or now - tonumber(meta[6] or 0) * 1000 > gate.most_lag * 1000) then
+  local clock_ms = is_simulated and redis.call('TIME')[1] * 1000 or now / 1000
+  local oldest = redis.call('XRANGE', key.ledger, '-', '+', 'COUNT', 1)[1][1]
+  lag_ms = math.floor(clock_ms - tonumber(string.match(oldest, '^%d+')))
+end
+if backlog >= tonumber(ARGV[9]) or lag_ms > gate.most_lag then
+  return {'BACKLOG', now, backlog, lag_ms}
 end
 
 local place, offer, output, need = decide()

@@ -5,8 +5,8 @@
 -- ARGV[10]  store time in µs after which the caller is gone, '' never
 -- ARGV[11]  gate: msgpack map of the generations account, plan and catalog; payment_missing and
 --           observe (1 or 0); expiry (µs a hold lives), least_output (tokens); interval and
---           request_burst (µs); tokens_per_minute, token_burst (tokens), token_burst_us; most_in_flight
---           (0 is no limit)
+--           request_burst (µs); tokens_per_minute, token_burst (tokens), token_burst_us; most_in_flight;
+--           most_lag (ms that the oldest entry of the ledger stream may wait); 0 is no limit
 -- ARGV[12]  terms, kept with the hold (see records)
 -- ARGV[13]  levels: msgpack [level, cap or -1, …], the account's month and hour among them
 -- ARGV[14]  field of the key's validity, '' without a key

@@ -6,8 +6,9 @@
 -- ARGV[3]  now in µs; '' on a store with the real clock, whose own time is taken
 --
 -- Ends the script with {'LOST', marker found}, {'LAYOUT', version found} or {'CLOCK', clock found}.
--- Provides: now (µs), epoch, top_bucket, is_simulated.
-local meta = redis.call('HMGET', KEYS[1], 'layout', 'marker', 'epoch', 'clock', 'bucket')
+-- Provides: now (µs), epoch, top_bucket, is_simulated; and meta, whose sixth is until when (ms) the
+-- ledger had taken every entry.
+local meta = redis.call('HMGET', KEYS[1], 'layout', 'marker', 'epoch', 'clock', 'bucket', 'taken')
 if not meta[1] then
   return {'LOST', ''}
 end
