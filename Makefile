@@ -17,7 +17,10 @@ NOTHING := 5 # pytest's exit code where ARGS select no test of one of the two ru
 # Folders whose scripts run by path: each is an import root of its own, so each is typed on its own.
 SCRIPTS := make benchmarks examples/demo examples/demo-operator
 
-.PHONY: help setup generate crds kubernetes run demo demo-operator test test-unit test-faults lint verify bench bench-quick bench-routing bench-edge bench-operator lock clean
+# What the container image is called; no runtime looks for `localhost/` in a registry.
+IMAGE ?= localhost/fluxrouter:dev
+
+.PHONY: help setup generate crds kubernetes run demo demo-operator test test-unit test-faults lint verify bench bench-quick bench-routing bench-edge bench-operator image lock lock-image clean
 
 help: ## Print every target and what it does
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' Makefile
@@ -89,8 +92,14 @@ bench-edge: generate ## Measure what the HTTP edge adds to an answer, hold and s
 bench-operator: kubernetes ## Measure the operator with 10,000 accounts; takes some minutes
 	$(BIN)/python benchmarks/operator_scale.py $(ARGS)
 
+image: generate ## Build the container image without a Docker engine; IMAGE=NAME:TAG names it
+	@$(BIN)/python make/image.py --name $(IMAGE)
+
 lock: $(READY) ## Raise requirements.lock to the newest versions that pyproject.toml allows
 	$(BIN)/python make/lock.py
+
+lock-image: $(READY) ## Raise make/image-system.lock to the packages that this machine's apt offers
+	$(BIN)/python make/image_system.py
 
 clean: ## Remove everything that make made, .venv included
 	rm -rf .venv build dist .setup.lock .hypothesis .import_linter_cache .mypy_cache .pytest_cache .ruff_cache
