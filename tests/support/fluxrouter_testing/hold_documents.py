@@ -4,7 +4,7 @@ from dataclasses import replace
 from typing import Final
 
 from fluxrouter_server.domain.accounts import Account, LimitOverrides, PaymentMethod
-from fluxrouter_server.domain.holds import Candidate
+from fluxrouter_server.domain.holds import Candidate, PricedModel
 from fluxrouter_server.domain.ids import AccountName, LaneId, ModelId, PlanName
 from fluxrouter_server.domain.plans import Enforcement, HoldRules, Overage, Plan, RateLimits
 from fluxrouter_server.domain.pricing import Rates
@@ -38,11 +38,13 @@ def candidate(
 ) -> Candidate:
     """A candidate at $1.25 (dearest input) and $4 for 1M tokens: 5.25 milli-dollars by default."""
     return Candidate(
-        model=ModelId(model),
-        lane=LaneId("express"),
-        upstream="provider",
-        upstream_model=f"{model}-latest",
-        rates=rates,
+        priced=PricedModel(
+            model=ModelId(model),
+            lane=LaneId("express"),
+            upstream="provider",
+            upstream_model=f"{model}-latest",
+            rates=rates,
+        ),
         input_tokens=input_tokens,
         output_tokens=output_tokens,
         choices=choices,

@@ -20,6 +20,7 @@ from fluxrouter_server.domain.limits import (
 from fluxrouter_server.domain.requests import RouteQuery
 from fluxrouter_server.routing.candidates import CandidateList, candidates_for
 from fluxrouter_server.routing.rules import TierDecision
+from fluxrouter_server.routing.shortlists import Shortlists
 from fluxrouter_testing.catalogs import full_catalog
 from fluxrouter_testing.resources import sample_account, sample_plan
 
@@ -69,8 +70,7 @@ def route(
     """The answer for a query; `sick` are models whose upstream fails."""
     return candidates_for(
         RouteQuery(model=model, **query),
-        under or limits(),
-        catalog or full_catalog(),
+        Shortlists(under or limits(), catalog or full_catalog()),
         key=key,
         now_us=1_000,
         chooser=chooser or Always(),

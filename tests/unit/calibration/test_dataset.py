@@ -7,6 +7,9 @@ import pytest
 from fluxrouter_server.calibration.dataset import DatasetError, read_dataset
 from fluxrouter_server.domain.catalog import Tier
 
+#: Without a time, so that the tests of all workers have the same names.
+_PACKED = gzip.compress(b"x" * 99, mtime=0)
+
 
 def written(folder: Path, *rows: object, name: str = "labels.jsonl") -> Path:
     path = folder / name
@@ -92,8 +95,8 @@ def test_a_file_without_rows_columns_or_contents_is_refused(tmp_path: Path) -> N
     [
         b"\x1f\x8bnot gzip",
         b"\xff\xfe\x00",
-        gzip.compress(b"x" * 99)[:20],
-        gzip.compress(b"x" * 99)[:12] + b"\xff\xff\xff" + gzip.compress(b"x" * 99)[15:],
+        _PACKED[:20],
+        _PACKED[:12] + b"\xff\xff\xff" + _PACKED[15:],
     ],
 )
 def test_damaged_files_are_refused(tmp_path: Path, data: bytes) -> None:

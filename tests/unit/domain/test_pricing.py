@@ -6,7 +6,7 @@ import pytest
 from hypothesis import assume, example, given
 from hypothesis import strategies as st
 
-from fluxrouter_server.domain.holds import Candidate
+from fluxrouter_server.domain.holds import Candidate, PricedModel
 from fluxrouter_server.domain.ids import LaneId, ModelId
 from fluxrouter_server.domain.money import MAX_NANO_USD
 from fluxrouter_server.domain.pricing import (
@@ -38,11 +38,13 @@ DEAREST = Rates(*[MAX_RATE_NANO_USD] * 4)
 def candidates(draw: st.DrawFn) -> Candidate:
     choices = draw(st.integers(1, 128))
     return Candidate(
-        model=ModelId("m"),
-        lane=LaneId("l"),
-        upstream="",
-        upstream_model="",
-        rates=draw(RATES),
+        priced=PricedModel(
+            model=ModelId("m"),
+            lane=LaneId("l"),
+            upstream="",
+            upstream_model="",
+            rates=draw(RATES),
+        ),
         input_tokens=draw(TOKENS),
         output_tokens=draw(TOKENS) // choices,
         choices=choices,
@@ -128,11 +130,13 @@ def test_an_estimate_that_doubles_get_wrong_is_put_right(
     output_rate: int, room: int, grant: int
 ) -> None:
     candidate = Candidate(
-        model=ModelId("m"),
-        lane=LaneId("l"),
-        upstream="",
-        upstream_model="",
-        rates=replace(DEAREST, output_nano_usd=output_rate),
+        priced=PricedModel(
+            model=ModelId("m"),
+            lane=LaneId("l"),
+            upstream="",
+            upstream_model="",
+            rates=replace(DEAREST, output_nano_usd=output_rate),
+        ),
         input_tokens=0,
         output_tokens=33_333_333,
         choices=3,

@@ -4,7 +4,7 @@ import pytest
 
 from fluxrouter_server.domain.catalog import Tier
 from fluxrouter_server.domain.denials import Reason
-from fluxrouter_server.domain.holds import Candidate
+from fluxrouter_server.domain.holds import Candidate, PricedModel
 from fluxrouter_server.domain.ids import LaneId, ModelId
 from fluxrouter_testing.catalogs import full_catalog
 from fluxrouter_testing.routed import (
@@ -32,11 +32,13 @@ def test_a_candidate_carries_upstream_lane_and_the_rates_in_force() -> None:
     candidate = only("standard-1", input_tokens=10, max_output_tokens=20, choices=3)
     express = full_catalog().lanes[LaneId("daily-driver")].rate_cards[0].rates
     assert candidate == Candidate(
-        model=ModelId("standard-1"),
-        lane=LaneId("daily-driver"),
-        upstream="provider",
-        upstream_model="standard-1-latest",
-        rates=express,
+        priced=PricedModel(
+            model=ModelId("standard-1"),
+            lane=LaneId("daily-driver"),
+            upstream="provider",
+            upstream_model="standard-1-latest",
+            rates=express,
+        ),
         input_tokens=10,
         output_tokens=20,
         choices=3,

@@ -19,6 +19,17 @@ class HoldState(StrEnum):
     EXPIRED_RELEASED = "expired-released"
 
 
+@dataclass(frozen=True, slots=True)
+class PricedModel:
+    """A model that is served at these rates: what its candidates have in common."""
+
+    model: ModelId
+    lane: LaneId
+    upstream: str
+    upstream_model: str
+    rates: Rates
+
+
 @per_call_value
 class Candidate:
     """A model that may serve a request, and what it would need at most.
@@ -27,14 +38,20 @@ class Candidate:
     the input at its dearest input rate plus `choices` times the output.
     """
 
-    model: ModelId
-    lane: LaneId
-    upstream: str
-    upstream_model: str
-    rates: Rates
+    priced: PricedModel
     input_tokens: int
     output_tokens: int
     choices: int
+
+    @property
+    def model(self) -> ModelId:
+        """Which model."""
+        return self.priced.model
+
+    @property
+    def rates(self) -> Rates:
+        """What its tokens cost."""
+        return self.priced.rates
 
 
 @per_call_value

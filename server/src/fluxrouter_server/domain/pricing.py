@@ -28,6 +28,8 @@ RATE_TOKENS = 10**6
 MAX_TOKENS = 100_000_000
 #: The dearest rate: 9000 USD for 1,000,000 tokens.
 MAX_RATE_NANO_USD = 9_000 * 10**9
+#: After every instant that anybody will see, in µs.
+NEVER_US = 2**62
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,6 +123,11 @@ def rates_in_force(cards: Iterable[RateCard], now_us: int) -> Rates | None:
         if begin <= now_us and (latest is None or begin > _begin(latest)):
             latest = card
     return None if latest is None else latest.rates
+
+
+def next_change_us(cards: Iterable[RateCard], now_us: int) -> int:
+    """Return the first instant after this one at which a card takes effect; else `NEVER_US`."""
+    return min((begin for card in cards if (begin := _begin(card)) > now_us), default=NEVER_US)
 
 
 def validate_usage(usage: Usage) -> tuple[FieldViolation, ...]:

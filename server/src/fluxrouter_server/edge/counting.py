@@ -60,13 +60,13 @@ class Counting:
             return refusal_of(fit)
         if fit.denial is not None:
             return refusal_of(fit.denial)
-        upstream = self._directory.find(fit.candidate.upstream) if fit.candidate else None
+        upstream = self._directory.find(fit.candidate.priced.upstream) if fit.candidate else None
         if upstream is None or fit.candidate is None:
             return _NO_UPSTREAM
         body = incoming.dialect.rewritten(
             incoming.body,
             incoming.asked,
-            upstream_model=fit.candidate.upstream_model,
+            upstream_model=fit.candidate.priced.upstream_model,
             output_tokens=0,
         )
         headers = (

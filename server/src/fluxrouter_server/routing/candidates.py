@@ -7,26 +7,28 @@ a cap a cheaper model answers before a request is denied or its output is shrunk
 never a fallback; only the choice for `auto` goes up, where no model of a tier can serve at all.
 """
 
-from collections.abc import Callable, Sequence
-from typing import Literal
+from collections.abc import Callable
 
-from fluxrouter_server.domain.catalog import Catalog, Model, Tier
-from fluxrouter_server.domain.catalog_rules import AUTO, PINNED_PREFIX
+from fluxrouter_server.domain.catalog import Model, Tier
+from fluxrouter_server.domain.catalog_rules import AUTO
 from fluxrouter_server.domain.denials import Denial
 from fluxrouter_server.domain.holds import Candidate
 from fluxrouter_server.domain.ids import KeyName, ModelId
-from fluxrouter_server.domain.limits import Limits
 from fluxrouter_server.domain.requests import RouteQuery
 from fluxrouter_server.domain.values import per_call_value
-from fluxrouter_server.routing.fitness import Demand, Unfit, demand_of, fit
+from fluxrouter_server.routing.fitness import (
+    Demand,
+    capabilities_of,
+    sized,
+    text_bytes_of,
+    why_unfit,
+)
 from fluxrouter_server.routing.refusals import model_not_found, nobody_fits
 from fluxrouter_server.routing.rules import TierChooser, TierDecision
+from fluxrouter_server.routing.shortlists import Kind, Shortlist, Shortlists
 
 #: Bounds the work of the admit script; whoever is denied by so many models is denied by the rest.
 MAX_CANDIDATES = 16
-
-_TIERS = tuple(Tier)
-_TIER_BY_NAME = {tier.value: tier for tier in Tier}
 
 
 @per_call_value
@@ -70,8 +72,7 @@ class CandidateList:
 
 def candidates_for(
     query: RouteQuery,
-    limits: Limits,
-    catalog: Catalog,
+    shortlists: Shortlists,
     *,
     key: KeyName | None,
     now_us: int,
@@ -80,96 +81,66 @@ def candidates_for(
 ) -> CandidateList | Denial:
     """Return the models that can serve a request, or why none can.
 
-    `query` is valid. `key` is the API key in use, None without one. `now_us` is the instant whose
-    rates apply. `chooser` is asked only where the request leaves the tier open. `healthy` says
-    whether a model's upstream answers.
+    `query` is valid. `shortlists` are those of the account's documents. `key` is the API key in
+    use, None without one. `now_us` is the instant whose rates apply. `chooser` is asked only where
+    the request leaves the tier open. `healthy` says whether a model's upstream answers.
     """
-    asked = resolve_model(query.model, catalog)
-    if asked is None:
+    capabilities = capabilities_of(query)
+    kind = Kind(query.model, query.tier, query.protocol, capabilities, key)
+    shortlist = shortlists.of(kind, now_us)
+    limits, catalog = shortlists.limits, shortlists.catalog
+    if shortlist is None:
         return model_not_found(query.model, limits, catalog, key)
-    demand = demand_of(query, limits, catalog, key=key, now_us=now_us, healthy=healthy)
-    if isinstance(asked, Model):
-        found = fit(asked, demand)
-        if isinstance(found, Unfit):
-            return nobody_fits((found,), demand)
-        return CandidateList((found,), None, (), (f"{asked.id} was asked for",))
+    size = text_bytes_of(query)
+    demand = Demand(query, capabilities, size, limits, catalog, key, now_us, healthy)
+    able = _able(shortlist, demand)
+    if not able.candidates:
+        return nobody_fits([why_unfit(model, demand) for model in shortlist.considered], demand)
+    if shortlist.asked != AUTO or query.tier is not None:
+        return able.listed(shortlist.tier, (_why(query, shortlist),))
+    permitted = tuple([tier for tier in Tier if tier in able.tiers])
+    decision = chooser.choose(query.text, permitted)
+    chosen = Kind(query.model, decision.tier, query.protocol, capabilities, key)
+    cheap_enough = shortlists.of(chosen, now_us) or shortlist
+    return _able(cheap_enough, demand).listed(decision.tier, decision.reasons, decision)
+
+
+@per_call_value
+class _Able:
+    """Who can serve, with the tier of each where it has one."""
+
+    candidates: list[Candidate]
+    tiers: list[Tier]
+
+    def listed(
+        self, tier: Tier | None, reasons: tuple[str, ...], decision: TierDecision | None = None
+    ) -> CandidateList:
+        most = MAX_CANDIDATES
+        return CandidateList(
+            tuple(self.candidates[:most]), tier, tuple(self.tiers[:most]), reasons, decision
+        )
+
+
+def _able(shortlist: Shortlist, demand: Demand) -> _Able:
+    """Those of a shortlist whose window is large enough and whose upstream answers."""
+    avoid, healthy = demand.query.avoid, demand.healthy
+    candidates: list[Candidate] = []
+    tiers: list[Tier] = []
+    for listed in shortlist.listed:
+        model = listed.model
+        if model.id in avoid or not healthy(model):
+            continue
+        candidate = sized(model, listed.priced, demand)
+        if candidate is not None:
+            candidates.append(candidate)
+            if listed.tier is not None:
+                tiers.append(listed.tier)
+    return _Able(candidates, tiers)
+
+
+def _why(query: RouteQuery, shortlist: Shortlist) -> str:
+    if isinstance(shortlist.asked, Model):
+        return f"{shortlist.asked.id} was asked for"
     if query.tier is not None:
-        return _of_tier(query.tier, (f"the tier {query.tier} was asked for",), demand)
-    if isinstance(asked, Tier):
-        return _of_tier(asked, (f"{query.model} is the tier {asked}",), demand)
-    return _of_chosen_tier(chooser, demand)
-
-
-def resolve_model(name: str, catalog: Catalog) -> Model | Tier | Literal["auto"] | None:
-    """Return what a request's `model` stands for: a model, a tier, or `AUTO`; None for nothing.
-
-    A model's id comes before an alias, which the catalog's rules keep from being one.
-    """
-    model = catalog.models.get(ModelId(name))
-    if model is not None:
-        return model
-    alias = catalog.aliases.get(name)
-    if alias is None:
-        return catalog.models.get(ModelId(name.removeprefix(PINNED_PREFIX)))
-    if alias.target == AUTO:
-        return AUTO
-    tier = _TIER_BY_NAME.get(alias.target)
-    if tier is not None:
-        return tier
-    return catalog.models.get(ModelId(alias.target))
-
-
-def _of_chosen_tier(chooser: TierChooser, demand: Demand) -> CandidateList | Denial:
-    fits, unfits = _fits(_TIERS, demand)
-    if not fits:
-        return nobody_fits(unfits, demand)
-    permitted = tuple(tier for tier in _TIERS if any(tier is of for of, _ in fits))
-    decision = chooser.choose(demand.query.text, permitted)
-    return _listed(decision.tier, decision.reasons, fits, decision)
-
-
-def _of_tier(tier: Tier, reasons: tuple[str, ...], demand: Demand) -> CandidateList | Denial:
-    fits, unfits = _fits(_TIERS[: _TIERS.index(tier) + 1], demand)
-    return _listed(tier, reasons, fits) if fits else nobody_fits(unfits, demand)
-
-
-def _fits(
-    tiers: Sequence[Tier], demand: Demand
-) -> tuple[list[tuple[Tier, Candidate]], list[Unfit]]:
-    """Who can serve and who cannot, with their tiers, dearest tier first."""
-    fits: list[tuple[Tier, Candidate]] = []
-    unfits: list[Unfit] = []
-    models = demand.catalog.models
-    for tier in reversed(tiers):
-        for model_id in demand.catalog.tiers.get(tier, ()):
-            model = models.get(model_id)
-            if model is None:
-                continue
-            found = fit(model, demand)
-            if isinstance(found, Unfit):
-                unfits.append(found)
-            else:
-                fits.append((tier, found))
-    return fits, unfits
-
-
-def _listed(
-    tier: Tier,
-    reasons: tuple[str, ...],
-    fits: Sequence[tuple[Tier, Candidate]],
-    decision: TierDecision | None = None,
-) -> CandidateList:
-    """The candidates of a tier and of the cheaper ones, each model once."""
-    cheap_enough = _TIERS[: _TIERS.index(tier) + 1]
-    first: dict[ModelId, tuple[Tier, Candidate]] = {}
-    for fitting in fits:
-        if fitting[0] in cheap_enough:
-            first.setdefault(fitting[1].model, fitting)
-    kept = list(first.values())[:MAX_CANDIDATES]
-    return CandidateList(
-        candidates=tuple([candidate for _, candidate in kept]),
-        tier=tier,
-        tiers=tuple([of for of, _ in kept]),
-        reasons=reasons,
-        decision=decision,
-    )
+        return f"the tier {shortlist.tier} was asked for"
+    return f"{query.model} is the tier {shortlist.tier}"

@@ -12,6 +12,7 @@ from fluxrouter_server.domain.requests import RouteQuery, digest
 from fluxrouter_server.domain.values import per_call_value
 from fluxrouter_server.routing.candidates import CandidateList, candidates_for
 from fluxrouter_server.routing.rules import TierChoosers
+from fluxrouter_server.routing.shortlists import Shortlists
 from fluxrouter_server.services.key_validity import refuse_key
 from fluxrouter_server.services.limits_cache import Snapshot
 from fluxrouter_server.services.payers import Payer
@@ -71,11 +72,13 @@ class Admissions:
         refused = refuse_key(payer.key, limits, now_us) or _refuse_account(limits)
         if refused is not None:
             return refused
-        chosen = self._candidates(ask.query, payer, snapshot, now_us=now_us)
+        chosen = self._candidates(ask.query, payer, snapshot.shortlists, now_us=now_us)
         would_deny = _would_deny(limits)
         if _is_observed(chosen, limits):
             # Only the plan is observed. What a key may use is its owner's wish, and stays.
-            open_plan = replace(snapshot, limits=replace(limits, lanes=None, models=None))
+            open_plan = Shortlists(
+                replace(limits, lanes=None, models=None), snapshot.shortlists.catalog
+            )
             chosen = self._candidates(ask.query, payer, open_plan, now_us=now_us)
             would_deny = would_deny or Reason.MODEL_NOT_IN_PLAN
         if isinstance(chosen, Denial):
@@ -91,16 +94,14 @@ class Admissions:
         return _command(ask, payer, snapshot, nothing, would_deny="", deadline_us=None)
 
     def _candidates(
-        self, query: RouteQuery, payer: Payer, snapshot: Snapshot, *, now_us: int
+        self, query: RouteQuery, payer: Payer, shortlists: Shortlists, *, now_us: int
     ) -> CandidateList | Denial:
-        catalog = snapshot.catalog.catalog
         return candidates_for(
             query,
-            snapshot.limits,
-            catalog,
+            shortlists,
             key=payer.key.name if payer.key else None,
             now_us=now_us,
-            chooser=self._choosers.of(catalog),
+            chooser=self._choosers.of(shortlists.catalog),
             healthy=self._healthy,
         )
 

@@ -19,6 +19,7 @@ from fluxrouter_server.domain.limits import (
     resolve,
 )
 from fluxrouter_server.domain.periods import Period, proposed_period
+from fluxrouter_server.routing.shortlists import Shortlists
 from fluxrouter_server.services.callers import KeyIdentity
 from fluxrouter_server.services.least_recent import LeastRecent
 from fluxrouter_server.services.ports.documents import (
@@ -44,12 +45,14 @@ class Snapshot:
     """An account's documents as this replica knows them, and what follows from them.
 
     `proposed_period` is to be opened when `open_period` ends; that is None before the first.
+    `shortlists` remember who may serve which kind of request under these documents.
     """
 
     account: AccountRecord
     plan: PlanRecord
     catalog: CatalogRecord
     limits: Limits
+    shortlists: Shortlists
     open_period: Period | None
     proposed_period: Period
 
@@ -181,7 +184,10 @@ class LimitsCache:
         limits = resolve(entry.record, plan, catalog)
         open_end_us = entry.open_period.end_us if entry.open_period else None
         proposed = proposed_period(open_end_us, now_us, limits.anchor_day, limits.time_zone)
-        entry.snapshot = Snapshot(entry.record, plan, catalog, limits, entry.open_period, proposed)
+        shortlists = Shortlists(limits, catalog.catalog)
+        entry.snapshot = Snapshot(
+            entry.record, plan, catalog, limits, shortlists, entry.open_period, proposed
+        )
         return entry.snapshot
 
     async def _load(self, uid: AccountUid) -> _Entry | None:

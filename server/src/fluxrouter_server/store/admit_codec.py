@@ -53,17 +53,18 @@ def read_admitted(answer: Answer, command: AdmitCommand, key: HoldKey) -> Hold:
         would_deny, *_,
     ) = answer  # fmt: skip
     candidate = command.candidates[index - 1]
+    priced = candidate.priced
     return Hold(
         id=format_hold_id(key.ref(epoch, now_us, command.attempt)),
         request_id=command.request_id,
         attempt=command.attempt,
         state=HoldState.ACTIVE,
-        model=candidate.model,
-        lane=candidate.lane,
-        upstream=candidate.upstream,
-        upstream_model=candidate.upstream_model,
+        model=priced.model,
+        lane=priced.lane,
+        upstream=priced.upstream,
+        upstream_model=priced.upstream_model,
         tier=command.tier,
-        rates=candidate.rates,
+        rates=priced.rates,
         input_tokens=candidate.input_tokens,
         granted_output_tokens=output_tokens,
         wished_output_tokens=candidate.output_tokens,

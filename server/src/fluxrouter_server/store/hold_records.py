@@ -9,7 +9,7 @@ import msgpack
 
 from fluxrouter_server.domain.catalog import Tier
 from fluxrouter_server.domain.hold_ids import HoldRef, format_hold_id
-from fluxrouter_server.domain.holds import Candidate, Hold, HoldState, Receipt
+from fluxrouter_server.domain.holds import Candidate, Hold, HoldState, PricedModel, Receipt
 from fluxrouter_server.domain.ids import AccountUid, LaneId, ModelId, RequestId
 from fluxrouter_server.domain.pricing import Rates
 from fluxrouter_server.domain.values import per_call_value
@@ -22,6 +22,11 @@ _ATTEMPT, _EPOCH, _ADMITTED, _EXPIRE, _HELD, _GRANTED = 0, 3, 4, 5, 6, 7
 _PERIOD_END, _REQUEST_ID, _TIER, _OFFER, _HEADROOM, _WOULD_DENY = 10, 15, 16, 17, 20, 21
 _STATE = 22
 _US_PER_MS: Final = 1_000
+_OFFER_HEAD: Final = b"\x9b"  # msgpack's array of eleven
+_MODELS_REMEMBERED: Final = 50_000
+"""Some 300 bytes each. Beyond it all are forgotten at once: packing one again takes 2 µs."""
+
+_packed_models: dict[int, tuple[PricedModel, bytes]] = {}
 
 
 @per_call_value
@@ -49,23 +54,30 @@ def unpack(blob: bytes) -> Any:  # noqa: ANN401 - raw data, given its types by w
 
 
 def pack_offer(candidate: Candidate) -> bytes:
-    """Write a candidate as scripts read and keep it."""
-    rates = candidate.rates
-    return pack(
-        (
-            candidate.input_tokens,
-            candidate.output_tokens,
-            candidate.choices,
-            rates.input_nano_usd,
-            rates.cached_input_nano_usd,
-            rates.cache_write_nano_usd,
-            rates.output_nano_usd,
-            candidate.model,
-            candidate.lane,
-            candidate.upstream,
-            candidate.upstream_model,
-        )
+    """Write a candidate as scripts read and keep it: an array of its sizes and of what is priced.
+
+    The latter is most of it, and the same for every candidate of a model, so it is remembered.
+    """
+    priced = candidate.priced
+    known = _packed_models.get(id(priced))
+    if known is None:
+        known = _remember(priced)
+    sizes = pack((candidate.input_tokens, candidate.output_tokens, candidate.choices))
+    return _OFFER_HEAD + sizes[1:] + known[1]
+
+
+def _remember(priced: PricedModel) -> tuple[PricedModel, bytes]:
+    """Packs all but the head of the array, and keeps the model so that its identity stays its."""
+    if len(_packed_models) >= _MODELS_REMEMBERED:
+        _packed_models.clear()
+    rates = priced.rates
+    words = (
+        *(rates.input_nano_usd, rates.cached_input_nano_usd),
+        *(rates.cache_write_nano_usd, rates.output_nano_usd),
+        *(priced.model, priced.lane, priced.upstream, priced.upstream_model),
     )
+    known = _packed_models[id(priced)] = (priced, pack(words)[1:])
+    return known
 
 
 def read_offer(blob: bytes) -> Candidate:
@@ -74,16 +86,14 @@ def read_offer(blob: bytes) -> Candidate:
         input_tokens, output_tokens, choices, fresh, cached, cache_write, output,
         model, lane, upstream, upstream_model,
     ) = unpack(blob)  # fmt: skip
-    return Candidate(
+    priced = PricedModel(
         model=ModelId(model.decode()),
         lane=LaneId(lane.decode()),
         upstream=upstream.decode(),
         upstream_model=upstream_model.decode(),
         rates=Rates(fresh, cached, cache_write, output),
-        input_tokens=input_tokens,
-        output_tokens=output_tokens,
-        choices=choices,
     )
+    return Candidate(priced, input_tokens, output_tokens, choices)
 
 
 def read_hold(blob: bytes, key: HoldKey) -> Hold:
@@ -98,9 +108,9 @@ def read_hold(blob: bytes, key: HoldKey) -> Hold:
         attempt=record[_ATTEMPT],
         state=_state(record),
         model=offer.model,
-        lane=offer.lane,
-        upstream=offer.upstream,
-        upstream_model=offer.upstream_model,
+        lane=offer.priced.lane,
+        upstream=offer.priced.upstream,
+        upstream_model=offer.priced.upstream_model,
         tier=Tier(tier) if tier else None,
         rates=offer.rates,
         input_tokens=offer.input_tokens,
