@@ -12,7 +12,7 @@ ARGS ?=
 # Two workers for two cores; a file's tests stay together because they share one real server.
 PYTEST := $(BIN)/pytest -n 2 --dist loadfile
 # What is promised in milliseconds, or starts a whole cluster, shares the cores with nothing else.
-ALONE := tests/faults tests/operator
+ALONE := tests/faults tests/operator tests/chart
 NOTHING := 5 # pytest's exit code where ARGS select no test of one of the two runs
 # Folders whose scripts run by path: each is an import root of its own, so each is typed on its own.
 SCRIPTS := make benchmarks examples/demo examples/demo-operator
@@ -20,7 +20,7 @@ SCRIPTS := make benchmarks examples/demo examples/demo-operator
 # What the container image is called; no runtime looks for `localhost/` in a registry.
 IMAGE ?= localhost/fluxrouter:dev
 
-.PHONY: help setup generate crds kubernetes run demo demo-operator test test-unit test-faults lint verify bench bench-quick bench-routing bench-edge bench-operator image lock lock-image clean
+.PHONY: help setup generate crds chart helm kubernetes run demo demo-operator test test-unit test-faults lint verify bench bench-quick bench-routing bench-edge bench-operator image lock lock-image clean
 
 help: ## Print every target and what it does
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' Makefile
@@ -35,10 +35,17 @@ $(READY): requirements.lock pyproject.toml hatch_build.py make/setup.py
 generate: $(READY) ## Generate Python code from protos/ where a contract changed
 	@$(BIN)/python hatch_build.py
 
-crds: generate ## Write the chart's custom resource definitions from protos/
+crds: generate ## Write the chart's custom resource definitions from protos/, and its table of values
 	$(BIN)/python make/crds.py
+	$(BIN)/python make/chart.py readme
 
-kubernetes: generate ## Build the Kubernetes API server of the operator's tests, unless it is there
+chart: helm ## Package the Helm chart into dist/
+	@$(BIN)/python make/chart.py
+
+helm: generate ## Build helm, which checks and packages the chart, unless it is there
+	@$(BIN)/python -m fluxrouter_testing.kubernetes_programs helm
+
+kubernetes: generate ## Build helm and the Kubernetes API server of the tests, unless they are there
 	@$(BIN)/python -m fluxrouter_testing.kubernetes_programs
 
 run: generate ## Run a server with HTTP edge and example plans and accounts; Ctrl-C ends it
@@ -60,7 +67,7 @@ test-unit: generate ## Run the tests that need no server: under 30 seconds
 test-faults: generate ## Kill worker, server, store and database 200 times under load; compare all sums
 	FLUXROUTER_FAULT_ROUNDS=200 $(BIN)/pytest tests/ledger/test_kills.py $(ARGS)
 
-lint: generate ## Check style, types, import rules and the contracts' compatibility
+lint: helm ## Check style, types, import rules and the contracts' compatibility
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
@@ -69,6 +76,7 @@ lint: generate ## Check style, types, import rules and the contracts' compatibil
 	$(BIN)/lint-imports
 	$(BIN)/buf lint
 	$(BIN)/python make/breaking.py
+	$(BIN)/python make/chart.py lint
 
 verify: generate ## Check that lock file, committed generated files and the built wheel are right
 	$(BIN)/python make/verify.py

@@ -12,6 +12,7 @@ import zipfile
 from collections.abc import Callable
 from pathlib import Path
 
+import chart
 import crds
 import lock
 
@@ -39,6 +40,7 @@ def main() -> int:
     checks: dict[str, Callable[[], list[str]]] = {
         "lock file": check_lock,
         "custom resource definitions": check_crds,
+        "chart's values": chart.problems,
         "installed packages": check_installed,
         "wheel": check_wheel,
     }

@@ -1,0 +1,263 @@
+"""What the chart makes of values, without a cluster."""
+
+import json
+import shutil
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from fluxrouter_testing.chart import CHART, Rendered, helm, render
+from fluxrouter_testing.chart_scenarios import SCENARIOS
+
+Document = dict[str, Any]
+
+
+@pytest.fixture(scope="module", params=SCENARIOS)
+def rendered(request: pytest.FixtureRequest) -> Rendered:
+    return render(SCENARIOS[request.param])
+
+
+@pytest.fixture(scope="module")
+def trial() -> Rendered:
+    return render()
+
+
+@pytest.fixture(scope="module")
+def production() -> Rendered:
+    return render(SCENARIOS["production"])
+
+
+def _container(rendered: Rendered, kind: str, name: str) -> Document:
+    spec = rendered.one(kind, name)["spec"]["template"]["spec"]
+    (container,) = spec["containers"]
+    return dict(container)
+
+
+def _environment(container: Document) -> dict[str, Any]:
+    return {item["name"]: item.get("value", item.get("valueFrom")) for item in container["env"]}
+
+
+@pytest.mark.parametrize("values", SCENARIOS.values(), ids=SCENARIOS)
+def test_helm_lint_has_nothing_to_say_against_realistic_values(values: Document) -> None:
+    helm("lint", "--strict", str(CHART), values=values)
+
+
+def test_rendering_again_changes_nothing(
+    rendered: Rendered, request: pytest.FixtureRequest
+) -> None:
+    values = SCENARIOS[request.node.callspec.params["rendered"]]
+
+    assert render(values) == rendered
+
+
+def test_every_object_says_whose_it_is(rendered: Rendered) -> None:
+    for document in rendered.documents:
+        labels = document["metadata"]["labels"]
+        assert labels["app.kubernetes.io/name"] == "fluxrouter", document["metadata"]
+        assert labels["app.kubernetes.io/instance"] == "fluxrouter"
+        assert labels["app.kubernetes.io/managed-by"] == "Helm"
+
+
+def test_selectors_hold_nothing_that_a_new_version_changes(rendered: Rendered) -> None:
+    for document in rendered.documents:
+        selector = document.get("spec", {}).get("selector")
+        if document["kind"] in {"Deployment", "StatefulSet"}:
+            assert set(selector["matchLabels"]) == {
+                "app.kubernetes.io/name",
+                "app.kubernetes.io/instance",
+                "app.kubernetes.io/component",
+            }
+            labels = document["spec"]["template"]["metadata"]["labels"]
+            assert selector["matchLabels"].items() <= labels.items()
+
+
+def test_no_object_is_a_hook_of_install_or_upgrade(rendered: Rendered) -> None:
+    hooks = {
+        document["metadata"].get("annotations", {}).get("helm.sh/hook")
+        for document in rendered.documents
+    }
+
+    assert hooks <= {None, "test"}
+
+
+def test_no_secret_stands_in_what_is_rendered(rendered: Rendered) -> None:
+    for secret in rendered.of_kind("Secret"):
+        assert not {"data", "stringData"} & set(secret)
+
+
+def test_containers_may_do_nothing_that_they_need_not(rendered: Rendered) -> None:
+    for name, spec in rendered.pod_specs().items():
+        assert spec["securityContext"]["runAsNonRoot"], name
+        assert spec["securityContext"]["seccompProfile"] == {"type": "RuntimeDefault"}, name
+        assert spec["enableServiceLinks"] is False, name
+        for container in [*spec["containers"], *spec.get("initContainers", ())]:
+            assert container["securityContext"] == {
+                "allowPrivilegeEscalation": False,
+                "readOnlyRootFilesystem": True,
+                "capabilities": {"drop": ["ALL"]},
+            }, name
+            assert container["resources"]["requests"]["cpu"], name
+            assert container["resources"]["limits"]["memory"], name
+
+
+def test_valkey_and_the_test_are_given_no_token_of_the_cluster(trial: Rendered) -> None:
+    specs = trial.pod_specs()
+
+    assert not specs["StatefulSet/fluxrouter-valkey"]["automountServiceAccountToken"]
+    assert not specs["Pod/fluxrouter-test"]["automountServiceAccountToken"]
+
+
+def test_a_server_that_reviews_no_token_is_given_none() -> None:
+    mesh = render(SCENARIOS["mesh"])
+
+    for name, spec in mesh.pod_specs().items():
+        assert not spec["automountServiceAccountToken"], name
+    assert mesh.of_kind("ClusterRoleBinding") == []
+
+
+def test_readiness_knows_the_store_and_liveness_does_not(trial: Rendered) -> None:
+    server = _container(trial, "Deployment", "fluxrouter-server")
+
+    assert server["readinessProbe"]["httpGet"]["path"] == "/readyz"
+    assert server["livenessProbe"]["httpGet"]["path"] == "/healthz"
+    assert server["startupProbe"]["httpGet"]["path"] == "/healthz"
+
+
+def test_a_server_pod_has_time_for_its_pause_and_its_calls() -> None:
+    drain = {"pauseSeconds": 7, "graceSeconds": 50}
+    rendered = render({"server": {"drain": drain}})
+    spec = rendered.pod_specs()["Deployment/fluxrouter-server"]
+    (server,) = spec["containers"]
+
+    assert server["lifecycle"]["preStop"] == {"sleep": {"seconds": 7}}
+    assert _environment(server)["FLUXROUTER_DRAIN_GRACE_SECONDS"] == "50"
+    assert spec["terminationGracePeriodSeconds"] > 57
+
+
+def test_an_upgrade_adds_a_pod_before_it_takes_one(trial: Rendered) -> None:
+    spec = trial.one("Deployment", "fluxrouter-server")["spec"]
+
+    assert spec["strategy"]["rollingUpdate"] == {"maxSurge": 1, "maxUnavailable": 0}
+
+
+def test_the_operator_runs_once(trial: Rendered) -> None:
+    spec = trial.one("Deployment", "fluxrouter-operator")["spec"]
+
+    assert (spec["replicas"], spec["strategy"]) == (1, {"type": "Recreate"})
+
+
+def test_the_operator_signs_in_with_a_token_for_fluxrouter_alone(trial: Rendered) -> None:
+    spec = trial.pod_specs()["Deployment/fluxrouter-operator"]
+    (token,) = [volume for volume in spec["volumes"] if volume["name"] == "token"]
+    entries = yaml.safe_load(
+        trial.one("ConfigMap", "fluxrouter-credentials")["data"]["credentials.yaml"]
+    )
+
+    (source,) = token["projected"]["sources"]
+    assert source["serviceAccountToken"]["audience"] == "fluxrouter"
+    assert entries[0] == {
+        "name": "operator",
+        "scopes": ["control", "read"],
+        "serviceAccount": "flux/fluxrouter-operator",
+    }
+
+
+def test_the_operator_may_do_what_its_rules_say(trial: Rendered) -> None:
+    rules = yaml.safe_load((CHART / "files" / "operator-rules.yaml").read_text())
+
+    role = trial.one("ClusterRole", "flux-fluxrouter-operator")
+    assert role["rules"] == rules["cluster"] + rules["namespaced"]
+
+
+def test_an_operator_of_some_namespaces_reads_secrets_nowhere_else() -> None:
+    rendered = render(SCENARIOS["two-namespaces"])
+    rules = yaml.safe_load((CHART / "files" / "operator-rules.yaml").read_text())
+
+    role = rendered.one("ClusterRole", "flux-fluxrouter-operator")
+    assert role["rules"] == rules["cluster"]
+    assert {
+        item["metadata"]["namespace"]
+        for item in rendered.of_kind("Role")
+        if item["rules"] == rules["namespaced"]
+    } == {"team-a", "team-b"}
+
+
+def test_the_trial_runs_a_store_that_loses_nothing(trial: Rendered) -> None:
+    configuration = trial.one("ConfigMap", "fluxrouter-valkey")["data"]["valkey.conf"].split("\n")
+
+    assert trial.one("StatefulSet", "fluxrouter-valkey")["spec"]["replicas"] == 1
+    assert "appendfsync always" in configuration
+    assert "maxmemory-policy noeviction" in configuration
+
+
+def test_production_takes_store_and_ledger_from_secrets(production: Rendered) -> None:
+    assert production.of_kind("StatefulSet") == []
+    assert production.of_kind("PersistentVolumeClaim") == []
+    for name in ("fluxrouter-server", "fluxrouter-ledger"):
+        environment = _environment(_container(production, "Deployment", name))
+        assert environment["FLUXROUTER_STORE"] == {"secretKeyRef": {"name": "store", "key": "url"}}
+        assert environment["FLUXROUTER_LEDGER_URL"] == {
+            "secretKeyRef": {"name": "ledger", "key": "url"}
+        }
+
+
+def test_an_autoscaled_deployment_leaves_its_replicas_to_the_autoscaler(
+    production: Rendered,
+) -> None:
+    assert "replicas" not in production.one("Deployment", "fluxrouter-server")["spec"]
+    autoscaler = production.one("HorizontalPodAutoscaler", "fluxrouter-server")["spec"]
+    (metric,) = autoscaler["metrics"]
+    assert metric["containerResource"]["container"] == "server"
+
+
+def test_definitions_stay_when_the_release_goes(trial: Rendered) -> None:
+    definitions = trial.of_kind("CustomResourceDefinition")
+
+    assert len(definitions) == 3
+    for definition in definitions:
+        assert definition["metadata"]["annotations"]["helm.sh/resource-policy"] == "keep"
+
+
+def test_a_changed_credential_restarts_the_servers(trial: Rendered) -> None:
+    caller = {"name": "gateway", "scopes": ["route"], "serviceAccount": "shop/gateway"}
+    changed = render({"server": {"credentials": [caller]}})
+
+    def annotations(rendered: Rendered) -> Document:
+        template = rendered.one("Deployment", "fluxrouter-server")["spec"]["template"]
+        return dict(template["metadata"]["annotations"])
+
+    assert annotations(changed) != annotations(trial)
+
+
+def test_rules_and_dashboards_of_the_chart_are_shipped(tmp_path: Path) -> None:
+    chart = tmp_path / "fluxrouter"
+    shutil.copytree(CHART, chart)
+    for name, text in (("rules/a.yaml", "groups: [{name: ours}]"), ("dashboards/b.json", "{}")):
+        path = chart / "files" / name
+        path.parent.mkdir(exist_ok=True)
+        path.write_text(text)
+    metrics = {"prometheusRule": {"enabled": True}, "dashboards": {"enabled": True}}
+
+    rendered = render({"metrics": metrics}, chart=chart)
+
+    groups = rendered.one("PrometheusRule", "fluxrouter")["spec"]["groups"]
+    assert {"name": "ours"} in groups
+    assert rendered.one("ConfigMap", "fluxrouter-dashboard-b")["data"] == {"b.json": "{}\n"}
+
+
+def test_the_schema_knows_every_value_and_no_other() -> None:
+    schema = json.loads((CHART / "values.schema.json").read_text())
+    values = yaml.safe_load((CHART / "values.yaml").read_text())
+
+    def compare(given: object, known: Document, where: str) -> None:
+        known = schema["definitions"][known["$ref"].split("/")[-1]] if "$ref" in known else known
+        if not isinstance(given, dict) or "properties" not in known:
+            return
+        assert known["additionalProperties"] is False, where
+        for key, value in given.items():
+            assert key in known["properties"], f"{where}.{key}"
+            compare(value, known["properties"][key], f"{where}.{key}")
+
+    compare(values, schema, "values")
