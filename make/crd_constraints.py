@@ -192,6 +192,7 @@ FIELDS: dict[str, Constraint] = {
     "AccountSpec.overrides": ANYTHING,
     "AccountSpec.budgets": keyed("name", 64),
     "AccountSpec.api_keys": keyed("name", 256),
+    "AccountSpec.near_cap": one_of("cheaper-lane", "same-tier", default="cheaper-lane"),
     "Billing.anchor_day": number(1, 31, default=1),
     "Billing.time_zone": Constraint(
         schema={"maxLength": 64, "default": "UTC"},

@@ -3,6 +3,7 @@
 import grpc
 
 from fluxrouter.v1 import router_pb2
+from fluxrouter_testing.customers import account
 from fluxrouter_testing.refusals import refused
 from fluxrouter_testing.shop import Shop
 
@@ -64,6 +65,31 @@ async def test_a_cap_that_is_near_shrinks_the_output(shop: Shop) -> None:
     assert answer.shrunk
     assert answer.granted_max_output_tokens == 250
     assert answer.headroom_nano_usd == 0
+
+
+HARD = "Prove that $\\sqrt{p}$ is irrational for every prime $p$, and derive $\\sqrt{n}$."
+
+
+async def test_near_the_cap_a_cheaper_lane_that_fits_answers_before_a_denial(shop: Shop) -> None:
+    before = await shop.route(model="flux-auto", text=HARD)
+    assert before.lane == "deep-thought"
+    await shop.route(input_tokens=989_000)
+
+    near = await shop.route(model="flux-auto", text=HARD)
+    assert (near.tier, near.lane, near.shrunk) == ("reasoning", "daily-driver", False)
+    assert near.reasons[-1].endswith("nothing better fits the money that is left")
+
+
+async def test_an_account_that_does_not_allow_a_cheaper_lane_is_denied_there(shop: Shop) -> None:
+    strict = account(shop.account, shop.plan)
+    strict.account.spec.near_cap = "same-tier"
+    await shop.connection.apply(strict)
+    await shop.route(input_tokens=996_000)
+    refusal = await refused(shop.route(model="flux-auto", text=HARD))
+    assert refusal.reason == "CAP_REACHED"
+
+    await shop.connection.apply(account(shop.account, shop.plan))
+    assert (await shop.route(model="flux-auto", text=HARD)).lane == "daily-driver"
 
 
 async def test_a_cap_that_is_reached_says_what_remains_and_when_it_resets(shop: Shop) -> None:

@@ -14,6 +14,7 @@ from fluxrouter_server.domain.accounts import (
     KeySecret,
     KeyState,
     LimitOverrides,
+    NearCap,
     PaymentMethod,
 )
 from fluxrouter_server.domain.catalog import (
@@ -193,6 +194,7 @@ def accounts() -> SearchStrategy[Account]:
         keys=st.lists(_key_limits(), max_size=3).map(tuple),
         labels=_labels(),
         annotations=_labels(),
+        near_cap=st.sampled_from(NearCap),
     )
 
 

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from fluxrouter_server.domain.accounts import KeyLimits
+from fluxrouter_server.domain.accounts import KeyLimits, NearCap
 from fluxrouter_server.domain.catalog import Catalog, Model, Tier
 from fluxrouter_server.domain.denials import Denial
 from fluxrouter_server.domain.holds import Candidate
@@ -46,10 +46,10 @@ class Always:
         return TierDecision(self.tier or permitted[0], (f"{len(text)} characters",))
 
 
-def limits(**plan: Any) -> Limits:  # noqa: ANN401 - a value of any field
+def limits(*, near_cap: NearCap = NearCap.CHEAPER_LANE, **plan: Any) -> Limits:  # noqa: ANN401 - a value of any field
     """Limits under the Free plan with changes."""
     keys = (KeyLimits(CI, None, None, frozenset({ModelId("fast-eyes")})),)
-    account = replace(sample_account(), keys=keys)
+    account = replace(sample_account(), keys=keys, near_cap=near_cap)
     return resolve(
         AccountRecord(AccountUid("a" * 16), account, (), False, GENERATION, 0),
         PlanRecord(replace(sample_plan(), **plan), GENERATION, 0),

@@ -14,6 +14,7 @@ from fluxrouter_server.domain.accounts import (
     KeySecret,
     KeyState,
     LimitOverrides,
+    NearCap,
     PaymentMethod,
 )
 from fluxrouter_server.domain.ids import AccountUid, KeyHash, KeyName, ModelId
@@ -27,6 +28,7 @@ FULL = replace(
     anchor_day=31,
     time_zone="Europe/Berlin",
     suspended=True,
+    near_cap=NearCap.SAME_TIER,
     overrides=LimitOverrides(5, 0, RateLimits(requests_per_second=9)),
     budgets=(Budget("b", {"team": "search"}, 7),),
     keys=(

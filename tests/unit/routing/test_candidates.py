@@ -2,6 +2,7 @@ from dataclasses import replace
 
 import pytest
 
+from fluxrouter_server.domain.accounts import NearCap
 from fluxrouter_server.domain.catalog import Tier
 from fluxrouter_server.domain.denials import Reason
 from fluxrouter_server.domain.holds import Candidate, PricedModel
@@ -119,3 +120,24 @@ def test_tiers_outside_the_plan_are_not_offered_to_the_chooser() -> None:
     under = limits(lanes=frozenset({LaneId("deep-thought")}))
     assert models("flux-auto", under=under, chooser=chooser) == REASONING
     assert chooser.permitted == (Tier.REASONING,)
+
+
+@pytest.mark.parametrize(
+    "name,order", [("flux-fast", FAST), ("flux-standard", STANDARD), ("flux-reasoning", REASONING)]
+)
+def test_an_account_may_say_that_a_cheaper_lane_is_no_answer(
+    name: str, order: list[ModelId]
+) -> None:
+    assert models(name, under=limits(near_cap=NearCap.SAME_TIER)) == order
+
+
+def test_it_says_so_of_a_chosen_tier_as_well() -> None:
+    under = limits(near_cap=NearCap.SAME_TIER)
+    assert models("flux-auto", under=under, chooser=Always(Tier.STANDARD)) == STANDARD
+
+
+def test_it_says_so_of_money_alone_and_a_sick_tier_is_still_replaced() -> None:
+    under = limits(near_cap=NearCap.SAME_TIER)
+    answer = found("flux-reasoning", under=under, sick=REASONING)
+    assert [candidate.model for candidate in answer.candidates] == STANDARD
+    assert answer.reasons_for(STANDARD[0])[1].endswith("no model of reasoning can serve")

@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from fluxrouter_server.domain.accounts import Account, KeyLimits, KeyRecord, KeySecret
+from fluxrouter_server.domain.accounts import Account, KeyLimits, KeyRecord, KeySecret, NearCap
 from fluxrouter_server.domain.catalog import Catalog, Model
 from fluxrouter_server.domain.ids import AccountUid, KeyName, ModelId
 from fluxrouter_server.domain.limits import AccountRecord, Generation
@@ -90,7 +90,8 @@ def test_no_field_of_a_type_was_forgotten() -> None:
     kept = KeyLimits(KeyName("ci"), None, None, None, KeySecret("s", 1, 0))
     _, *plan = msgpack.unpackb(encode_plan(selective))
     _, *catalog = msgpack.unpackb(encode_catalog(sample_catalog()))
-    _, *account = msgpack.unpackb(encode_account(replace(sample_account(), keys=(kept,)), ()))
+    strict = replace(sample_account(), keys=(kept,), near_cap=NearCap.SAME_TIER)
+    _, *account = msgpack.unpackb(encode_account(strict, ()))
     assert len(account[9][0]) == len(fields(KeyLimits))
     assert len(account[9][0][4]) == len(fields(KeySecret))
     assert len(plan) == len(fields(Plan))

@@ -17,6 +17,7 @@ from fluxrouter_server.domain.accounts import (
     KeyLimits,
     KeySecret,
     LimitOverrides,
+    NearCap,
     PaymentMethod,
 )
 from fluxrouter_server.domain.ids import KeyName, ModelId, PlanName
@@ -60,6 +61,7 @@ def read_account(message: account_pb2.Account, reader: FieldReader) -> Account:
         ),
         labels=dict(message.metadata.labels),
         annotations=dict(message.metadata.annotations),
+        near_cap=at.choice("nearCap", spec.near_cap, NearCap, default=NearCap.CHEAPER_LANE),
     )
 
 
@@ -80,6 +82,7 @@ def account_message(record: AccountRecord) -> account_pb2.Account:
             overrides=_overrides_message(account.overrides),
             budgets=[_budget_message(budget) for budget in account.budgets],
             api_keys=[_key_message(key) for key in account.keys],
+            near_cap=account.near_cap,
         ),
         status=resource_status(record.generation, record.update_us, uid=record.uid),
     )

@@ -16,6 +16,13 @@ class PaymentMethod(StrEnum):
     INVOICE = "invoice"
 
 
+class NearCap(StrEnum):
+    """What becomes of a request for a tier of which no model fits the money that is left."""
+
+    CHEAPER_LANE = "cheaper-lane"  # a cheaper tier's model answers, where one fits
+    SAME_TIER = "same-tier"  # the output is shrunk, or the request denied
+
+
 class KeyState(StrEnum):
     """Life of an API key."""
 
@@ -89,3 +96,4 @@ class Account:
     keys: tuple[KeyLimits, ...]
     labels: Mapping[str, str] = field(default_factory=dict)
     annotations: Mapping[str, str] = field(default_factory=dict)
+    near_cap: NearCap = NearCap.CHEAPER_LANE

@@ -4,7 +4,13 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TypeVar
 
-from fluxrouter_server.domain.accounts import Account, KeyLimits, KeyRecord, PaymentMethod
+from fluxrouter_server.domain.accounts import (
+    Account,
+    KeyLimits,
+    KeyRecord,
+    NearCap,
+    PaymentMethod,
+)
 from fluxrouter_server.domain.catalog import Catalog, Model
 from fluxrouter_server.domain.ids import (
     AccountName,
@@ -99,6 +105,7 @@ class Limits:
     time_zone: str
     lanes: frozenset[LaneId] | None = None  # None: all
     models: frozenset[ModelId] | None = None  # None: all
+    near_cap: NearCap = NearCap.CHEAPER_LANE
 
 
 #: Levels that every account has; the others are `budget/<name>` and `key/<name>`.
@@ -155,6 +162,7 @@ def resolve(account: AccountRecord, plan: PlanRecord, catalog: CatalogRecord) ->
         time_zone=wanted.time_zone,
         lanes=plan.plan.lanes,
         models=plan.plan.models,
+        near_cap=wanted.near_cap,
     )
 
 

@@ -3,12 +3,14 @@
 A request names a model (by id or as `flux-pinned-<id>`) and gets that one or a denial. Or it names
 an alias for a tier, or for `auto`, and gets the tier's models in the catalog's order, followed by
 those of each cheaper tier, the nearest first: admission takes the first that fits in full, so near
-a cap a cheaper model answers before a request is denied or its output is shrunk. A dearer tier is
-never a fallback; only the choice for `auto` goes up, where no model of a tier can serve at all.
+a cap a cheaper model answers before a request is denied or its output is shrunk. (An account may
+rather have that; then only its tier's models are listed.) A dearer tier is never a fallback; only
+the choice for `auto` goes up, where no model of a tier can serve at all.
 """
 
 from collections.abc import Callable
 
+from fluxrouter_server.domain.accounts import NearCap
 from fluxrouter_server.domain.catalog import Model, Tier
 from fluxrouter_server.domain.catalog_rules import AUTO
 from fluxrouter_server.domain.denials import Denial
@@ -111,11 +113,23 @@ class _Able:
 
     candidates: list[Candidate]
     tiers: list[Tier]
+    near_cap: NearCap
+
+    @property
+    def affordable(self) -> int:
+        """How many of them, from the first on, may answer where money is short.
+
+        What an account says of that is about money alone: where no model of its tier can serve for
+        another reason, those of the nearest cheaper tier may.
+        """
+        if self.near_cap is NearCap.CHEAPER_LANE or not self.tiers:
+            return len(self.candidates)
+        return self.tiers.count(self.tiers[0])  # each tier's models stand together
 
     def listed(
         self, tier: Tier | None, reasons: tuple[str, ...], decision: TierDecision | None = None
     ) -> CandidateList:
-        most = MAX_CANDIDATES
+        most = min(MAX_CANDIDATES, self.affordable)
         return CandidateList(
             tuple(self.candidates[:most]), tier, tuple(self.tiers[:most]), reasons, decision
         )
@@ -135,7 +149,7 @@ def _able(shortlist: Shortlist, demand: Demand) -> _Able:
             candidates.append(candidate)
             if listed.tier is not None:
                 tiers.append(listed.tier)
-    return _Able(candidates, tiers)
+    return _Able(candidates, tiers, demand.limits.near_cap)
 
 
 def _why(query: RouteQuery, shortlist: Shortlist) -> str:

@@ -15,6 +15,7 @@ from fluxrouter_server.domain.accounts import (
     KeySecret,
     KeyState,
     LimitOverrides,
+    NearCap,
     PaymentMethod,
 )
 from fluxrouter_server.domain.ids import (
@@ -179,6 +180,8 @@ def encode_account(account: Account, secrets: Iterable[KeyRecord]) -> bytes:
             [key.name, bytes.fromhex(key.hash), key.state, key.create_us, key.grace_end_us]
             for key in secrets
         ],
+        # Only where it is not the usual: an account must be small, and most say nothing.
+        *(() if account.near_cap is NearCap.CHEAPER_LANE else (account.near_cap,)),
     )
 
 
@@ -225,6 +228,7 @@ def _read_account(fields: list[Any]) -> tuple[Account, tuple[KeyRecord, ...]]:
         ),
         labels=dict(fields[10]),
         annotations=dict(fields[11]),
+        near_cap=NearCap(fields[13]) if len(fields) > 13 else NearCap.CHEAPER_LANE,  # noqa: PLR2004
     )
     secrets = tuple(
         KeyRecord(KeyName(name), KeyHash(digest.hex()), KeyState(state), create_us, grace_end_us)
