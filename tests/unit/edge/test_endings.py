@@ -2,12 +2,12 @@
 
 from typing import Any
 
+from fluxrouter_server.dialects.chat_completions import ChatMeter
 from fluxrouter_server.domain.denials import Denial, Reason
 from fluxrouter_server.domain.holds import Hold, HoldState, Receipt
 from fluxrouter_server.domain.ids import HoldId, LaneId, ModelId, RequestId
 from fluxrouter_server.domain.pricing import Rates, Usage
 from fluxrouter_server.edge.charging import estimated_usage, metered_usage
-from fluxrouter_server.edge.chat_completions import ChatMeter
 from fluxrouter_server.edge.endings import EDGE, Endings
 from fluxrouter_server.edge.keeping import Keeper
 from fluxrouter_server.services.ports.errors import StoreUnavailable

@@ -8,13 +8,13 @@ from typing import Final
 
 from fluxrouter_server.bootstrap.core import Core
 from fluxrouter_server.bootstrap.upstream_clusters import CATALOG_SECONDS, upstream_secrets
+from fluxrouter_server.dialects.admitting import Admitting
 from fluxrouter_server.domain.limits import CatalogRecord
-from fluxrouter_server.edge.admitting import Admitting
 from fluxrouter_server.edge.app import EdgeApp
 from fluxrouter_server.edge.attempts import Attempts
 from fluxrouter_server.edge.counting import Counting
 from fluxrouter_server.edge.directory import CatalogDirectory
-from fluxrouter_server.edge.endings import Endings
+from fluxrouter_server.edge.endings import EDGE, Endings
 from fluxrouter_server.edge.exchange import Exchange
 from fluxrouter_server.edge.keeping import Keeper
 from fluxrouter_server.edge.upstreams import Health, UpstreamCalls
@@ -44,7 +44,7 @@ async def open_edge(
     directory = CatalogDirectory(upstream_secrets(), simulator_url)
     health, endings = Health(monotonic), Endings(use_cases.metering)
     attempts = Attempts(
-        admitting=Admitting(use_cases.routes, endings),
+        admitting=Admitting(use_cases.routes, EDGE, endings.receipt_of),
         endings=endings,
         keeper=Keeper(use_cases.metering, stores.clock.now_us),
         calls=calls,

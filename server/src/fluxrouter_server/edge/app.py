@@ -9,30 +9,20 @@ from typing import Final, Protocol
 
 import structlog
 
+from fluxrouter_server.dialects.answer_headers import JSON, refusal_headers
+from fluxrouter_server.dialects.endpoints import ANTHROPIC, ENDPOINTS, shape_of
+from fluxrouter_server.dialects.incoming import read_incoming, request_id_of, secret_of
+from fluxrouter_server.dialects.json_body import to_json
+from fluxrouter_server.dialects.messages import CountTokens
+from fluxrouter_server.dialects.refusals import STORE_UNAVAILABLE, Refusal, Refused, refusal_of
 from fluxrouter_server.domain.denials import Denial, Reason
-from fluxrouter_server.edge.admitting import STORE_UNAVAILABLE
-from fluxrouter_server.edge.answer_headers import JSON, refusal_headers
 from fluxrouter_server.edge.asgi_types import Receive, Scope, Send
 from fluxrouter_server.edge.attempts import CallerGone
-from fluxrouter_server.edge.chat_completions import ChatCompletions
 from fluxrouter_server.edge.counting import Counting
-from fluxrouter_server.edge.dialects import Dialect
-from fluxrouter_server.edge.embeddings import Embeddings
 from fluxrouter_server.edge.endings import EDGE
 from fluxrouter_server.edge.exchange import Exchange
-from fluxrouter_server.edge.incoming import Incoming
-from fluxrouter_server.edge.json_body import parse_object, to_json
-from fluxrouter_server.edge.messages import CountTokens, Messages
 from fluxrouter_server.edge.model_list import model_list
-from fluxrouter_server.edge.reading import (
-    fingerprint,
-    headers_of,
-    read_body,
-    request_id_of,
-    secret_of,
-)
-from fluxrouter_server.edge.refusals import Refusal, Refused, refusal_of
-from fluxrouter_server.edge.responses import Responses
+from fluxrouter_server.edge.reading import headers_of, read_body
 from fluxrouter_server.services.callers import AccountRef, Caller
 from fluxrouter_server.services.ports.errors import StoreError
 from fluxrouter_server.services.ports.telemetry import Counter, Telemetry
@@ -43,20 +33,8 @@ __all__ = ["EDGE_PREFIXES", "EdgeApp"]
 _log = structlog.get_logger(__name__)
 
 #: Beginnings of all paths that are the edge's.
-EDGE_PREFIXES: Final = ("/v1/", "/anthropic/")
+EDGE_PREFIXES: Final = ("/v1/", ANTHROPIC)
 _MODELS: Final = "/v1/models"
-_ANTHROPIC: Final = "/anthropic/"
-#: What Anthropic's clients say about themselves that changes the answer.
-_PASSED_HEADERS: Final = ("anthropic-version", "anthropic-beta")
-_DEFAULT_VERSION: Final = ("anthropic-version", "2023-06-01")
-
-_ENDPOINTS: Final[Mapping[str, Dialect]] = {
-    "/v1/chat/completions": ChatCompletions(),
-    "/v1/responses": Responses(),
-    "/v1/embeddings": Embeddings(),
-    "/anthropic/v1/messages": Messages(),
-    "/anthropic/v1/messages/count_tokens": CountTokens(),
-}
 _KEY_MISSING: Final = Refusal(
     401,
     "api_key_invalid",
@@ -107,7 +85,7 @@ class EdgeApp:
         """Serve one request."""
         path: str = scope["path"]
         headers = headers_of(scope)
-        shape = _ENDPOINTS.get(path) or _shape_of(path)
+        shape = shape_of(path)
         made = self._random()
         try:
             refusal = await self._serve(scope, headers, receive, send, made=made)
@@ -137,7 +115,7 @@ class EdgeApp:
         made: str,
     ) -> Refusal | None:
         path, method = scope["path"], scope["method"]
-        dialect = _ENDPOINTS.get(path)
+        dialect = ENDPOINTS.get(path)
         is_models = path == _MODELS or path.startswith(f"{_MODELS}/")
         if dialect is None and not is_models:
             return Refusal(
@@ -157,7 +135,7 @@ class EdgeApp:
         if dialect is None:
             return await self._models(path.removeprefix(_MODELS).removeprefix("/"), account, send)
         body = await read_body(headers, receive)
-        incoming = _incoming(path, dialect, body, headers, account=account, made=made)
+        incoming = read_incoming(path, dialect, body, headers, account=account, made=made)
         if not isinstance(dialect, CountTokens):
             return await self._exchange.serve(incoming, receive, send)
         counted = await self._counting.count(incoming)
@@ -182,47 +160,12 @@ class EdgeApp:
         return None
 
 
-def _incoming(
-    path: str,
-    dialect: Dialect,
-    data: bytes,
-    headers: Mapping[str, str],
-    *,
-    account: AccountRef,
-    made: str,
-) -> Incoming:
-    """Return the request; raises Refused."""
-    request_id = request_id_of(headers, made)
-    body = parse_object(data)
-    asked = dialect.read(body)
-    passed = [(name, headers[name]) for name in _PASSED_HEADERS if name in headers]
-    if path.startswith(_ANTHROPIC) and _DEFAULT_VERSION[0] not in headers:
-        passed.append(_DEFAULT_VERSION)
-    return Incoming(
-        dialect=dialect,
-        asked=asked,
-        body=body,
-        size_bytes=max(0, len(data) - asked.image_bytes),
-        fingerprint=fingerprint(path, data),
-        account=account,
-        request_id=request_id,
-        passed_headers=tuple(passed) if path.startswith(_ANTHROPIC) else (),
-    )
-
-
 def _shown_id(headers: Mapping[str, str], made: str) -> str:
     """The id that the caller knows its request by, if it can be one."""
     try:
         return request_id_of(headers, made)
     except Refused:
         return made
-
-
-def _shape_of(path: str) -> Dialect:
-    """Whose clients ask for a path that nobody serves."""
-    return _ENDPOINTS[
-        "/anthropic/v1/messages" if path.startswith(_ANTHROPIC) else "/v1/chat/completions"
-    ]
 
 
 async def _send(send: Send, status: int, headers: list[tuple[bytes, bytes]], body: bytes) -> None:

@@ -9,16 +9,16 @@ from contextlib import AsyncExitStack
 from dataclasses import dataclass
 from typing import Final
 
+from fluxrouter_server.dialects.admitting import Admitting
+from fluxrouter_server.dialects.incoming import Incoming
+from fluxrouter_server.dialects.json_body import to_json
+from fluxrouter_server.dialects.refusals import Refusal
 from fluxrouter_server.domain.catalog import Protocol
 from fluxrouter_server.domain.holds import Hold
 from fluxrouter_server.domain.pricing import Usage
-from fluxrouter_server.edge.admitting import Admitting
 from fluxrouter_server.edge.charging import estimated_usage
 from fluxrouter_server.edge.endings import Endings
-from fluxrouter_server.edge.incoming import Incoming
-from fluxrouter_server.edge.json_body import to_json
 from fluxrouter_server.edge.keeping import Keeper
-from fluxrouter_server.edge.refusals import Refusal
 from fluxrouter_server.edge.upstream_answers import (
     Failure,
     OpenStream,

@@ -7,9 +7,9 @@ never more than was held.
 
 from typing import Final
 
+from fluxrouter_server.dialects.dialect import StreamMeter
 from fluxrouter_server.domain.holds import Hold
 from fluxrouter_server.domain.pricing import Usage
-from fluxrouter_server.edge.dialects import StreamMeter
 
 __all__ = ["BYTES_PER_TOKEN", "estimated_usage", "metered_usage"]
 

@@ -2,13 +2,12 @@
 
 from typing import Final
 
+from fluxrouter_server.dialects.incoming import Incoming
+from fluxrouter_server.dialects.json_body import to_json
+from fluxrouter_server.dialects.refusals import STORE_UNAVAILABLE, Refusal, refusal_of
 from fluxrouter_server.domain.denials import Denial
-from fluxrouter_server.edge.admitting import STORE_UNAVAILABLE
 from fluxrouter_server.edge.attempts import credential_headers
 from fluxrouter_server.edge.endings import EDGE
-from fluxrouter_server.edge.incoming import Incoming
-from fluxrouter_server.edge.json_body import to_json
-from fluxrouter_server.edge.refusals import Refusal, refusal_of
 from fluxrouter_server.edge.upstream_answers import Failure, read_whole, unreachable
 from fluxrouter_server.edge.upstreams import (
     Health,

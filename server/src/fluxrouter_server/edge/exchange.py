@@ -7,14 +7,14 @@ there and no faster than the caller reads, and settled before its end is sent.
 
 from collections.abc import Awaitable, Callable
 
-from fluxrouter_server.edge.answer_headers import JSON, answer_headers
+from fluxrouter_server.dialects.answer_headers import JSON, answer_headers
+from fluxrouter_server.dialects.event_stream import EventTooLong
+from fluxrouter_server.dialects.incoming import Incoming
+from fluxrouter_server.dialects.refusals import Refusal
 from fluxrouter_server.edge.asgi_types import Receive, Send
 from fluxrouter_server.edge.attempts import Attempts, CallerGone
 from fluxrouter_server.edge.charging import estimated_usage, metered_usage
 from fluxrouter_server.edge.endings import Endings
-from fluxrouter_server.edge.event_stream import EventTooLong
-from fluxrouter_server.edge.incoming import Incoming
-from fluxrouter_server.edge.refusals import Refusal
 from fluxrouter_server.edge.upstream_answers import OpenStream, WholeAnswer
 from fluxrouter_server.edge.upstreams import UpstreamBroken
 from fluxrouter_server.services.ports.telemetry import Counter, Telemetry

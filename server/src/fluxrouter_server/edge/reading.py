@@ -1,24 +1,20 @@
-"""Reads a request off the wire: who sends it, what is in it, and nothing without a bound."""
+"""Reads a request off the wire, and nothing of it without a bound."""
 
 import asyncio
 from collections.abc import Mapping
-from hashlib import blake2b
 from typing import Final
 
-from fluxrouter_server.domain.ids import RequestId
-from fluxrouter_server.domain.requests import MAX_REQUEST_ID_CHARACTERS
+from fluxrouter_server.dialects.refusals import Refusal, Refused, bad_request
 from fluxrouter_server.edge.asgi_types import Receive, Scope
 from fluxrouter_server.edge.attempts import CallerGone
-from fluxrouter_server.edge.refusals import Refusal, Refused, bad_request
 
-__all__ = ["MAX_BODY_BYTES", "fingerprint", "headers_of", "read_body", "request_id_of", "secret_of"]
+__all__ = ["MAX_BODY_BYTES", "headers_of", "read_body"]
 
 #: A conversation with a few images in it; providers take about as much.
 MAX_BODY_BYTES: Final = 16 * 1024 * 1024
 #: A body must have come by then, so that nobody holds a place by sending slowly.
 _BODY_SECONDS: Final = 60.0
 
-_BEARER: Final = "bearer "
 _TOO_SLOW: Final = Refusal(408, "request_timeout", "the body did not come in time; send it again")
 
 
@@ -27,16 +23,6 @@ def headers_of(scope: Scope) -> dict[str, str]:
     return {
         name.decode("latin-1").lower(): value.decode("latin-1") for name, value in scope["headers"]
     }
-
-
-def secret_of(headers: Mapping[str, str]) -> str | None:
-    """Return the API key, of OpenAI's clients or of Anthropic's."""
-    authorization = headers.get("authorization")
-    if authorization is None:
-        return headers.get("x-api-key")
-    if authorization[: len(_BEARER)].lower() == _BEARER:
-        return authorization[len(_BEARER) :].strip()
-    return authorization
 
 
 async def read_body(headers: Mapping[str, str], receive: Receive) -> bytes:
@@ -72,23 +58,6 @@ async def _pieces(receive: Receive) -> bytes:
             raise _too_large()
         if not event.get("more_body"):
             return bytes(body)
-
-
-def request_id_of(headers: Mapping[str, str], made: str) -> RequestId:
-    """Return the caller's `Idempotency-Key`, else the id that was made; raises Refused."""
-    key = headers.get("idempotency-key")
-    if key is None:
-        return RequestId(made)
-    if not (1 <= len(key) <= MAX_REQUEST_ID_CHARACTERS and key.isascii() and key.isprintable()):
-        raise bad_request(
-            f"idempotency-key: use 1 to {MAX_REQUEST_ID_CHARACTERS} printable ASCII characters"
-        )
-    return RequestId(key)
-
-
-def fingerprint(path: str, body: bytes) -> str:
-    """Return what tells a request from any other, in 32 hexadecimal digits."""
-    return blake2b(path.encode("utf-8", "replace") + b"\0" + body, digest_size=16).hexdigest()
 
 
 def _too_large() -> Refused:

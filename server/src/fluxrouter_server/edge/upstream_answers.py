@@ -9,9 +9,9 @@ from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from typing import Any, Final
 
-from fluxrouter_server.edge.dialects import Asked, Dialect, StreamMeter, failure_in
-from fluxrouter_server.edge.event_stream import EventSplitter, EventTooLong
-from fluxrouter_server.edge.refusals import Refusal
+from fluxrouter_server.dialects.dialect import Asked, Dialect, StreamMeter, failure_in
+from fluxrouter_server.dialects.event_stream import EventSplitter, EventTooLong
+from fluxrouter_server.dialects.refusals import Refusal
 from fluxrouter_server.edge.upstreams import Upstream, UpstreamAnswer, UpstreamBroken
 
 __all__ = ["Failure", "OpenStream", "WholeAnswer", "open_stream", "read_whole", "unreachable"]

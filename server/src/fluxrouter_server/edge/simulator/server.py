@@ -7,7 +7,7 @@ from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from typing import Any, Final
 
-from fluxrouter_server.edge.json_body import to_json
+from fluxrouter_server.dialects.json_body import to_json
 from fluxrouter_server.edge.simulator.script import Script, read_script
 from fluxrouter_server.edge.simulator.speakers import Speaker, speaker_of
 

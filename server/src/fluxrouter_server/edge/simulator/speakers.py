@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Mapping
 from typing import Any, Final
 
-from fluxrouter_server.edge.error_bodies import event
+from fluxrouter_server.dialects.error_bodies import event
 from fluxrouter_server.edge.simulator.script import Script
 
 __all__ = ["Speaker", "speaker_of"]

@@ -1,7 +1,7 @@
 """Gets a request admitted, under the next attempt where earlier ones came to nothing.
 
 A request has one id for as long as it is retried: by its caller, who sends an `Idempotency-Key`, or
-by the edge, which goes on to the next model. What was answered before is never answered again by an
+by us, who go on to the next model. What was answered before is never answered again by an
 upstream; what was given back is tried anew (docs/protocol.md §4).
 """
 
@@ -10,18 +10,16 @@ from collections.abc import Awaitable, Callable
 from dataclasses import replace
 from typing import Final
 
+from fluxrouter_server.dialects.refusals import STORE_UNAVAILABLE, Refusal, refusal_of
 from fluxrouter_server.domain.denials import Denial, Reason
 from fluxrouter_server.domain.holds import Hold, HoldState, Receipt
 from fluxrouter_server.domain.money import format_usd
-from fluxrouter_server.domain.pricing import Usage
 from fluxrouter_server.domain.requests import RouteQuery
-from fluxrouter_server.edge.endings import EDGE, Endings
-from fluxrouter_server.edge.refusals import Refusal, refusal_of
-from fluxrouter_server.services.callers import AccountRef
+from fluxrouter_server.services.callers import AccountRef, Caller
 from fluxrouter_server.services.ports.errors import StoreError
 from fluxrouter_server.services.routing_service import Routed, RouteService
 
-__all__ = ["STORE_UNAVAILABLE", "Admitting"]
+__all__ = ["Admitting"]
 
 #: Known attempts of one request that are stepped over.
 _MOST_STEPS: Final = 16
@@ -30,12 +28,6 @@ _MOST_STEPS: Final = 16
 _LONGEST_WAIT_US: Final = 2_000_000
 _MICROSECONDS: Final = 1_000_000
 
-STORE_UNAVAILABLE: Final = Refusal(
-    503,
-    Reason.STORE_UNAVAILABLE.lower(),
-    "no decision could be had from the store; send the request again",
-    retry_after_seconds=1,
-)
 _IN_PROGRESS: Final = Refusal(
     409,
     "request_in_progress",
@@ -50,22 +42,30 @@ class Admitting:
 
     Args:
         routes: Decides.
-        endings: Knows how earlier holds ended.
+        caller: For whom.
+        receipt_of: Says how a hold that is over ended.
         sleep: Waits for seconds.
     """
 
     def __init__(
         self,
         routes: RouteService,
-        endings: Endings,
+        caller: Caller,
+        receipt_of: Callable[[Hold], Awaitable[Receipt | None]],
         sleep: Callable[[float], Awaitable[object]] = asyncio.sleep,
     ) -> None:
         self._routes = routes
-        self._endings = endings
+        self._caller = caller
+        self._receipt_of = receipt_of
         self._sleep = sleep
 
     async def admit(
-        self, query: RouteQuery, account: AccountRef, *, waits: bool
+        self,
+        query: RouteQuery,
+        account: AccountRef,
+        *,
+        waits: bool,
+        time_left_us: int | None = None,
     ) -> Routed | Refusal:
         """Return a new admission, or why there is none.
 
@@ -73,17 +73,25 @@ class Admitting:
             query: What is asked, under the first attempt that may be new.
             account: Who pays.
             waits: Whether to wait a moment where the account's rate is used up.
+            time_left_us: How long the caller waits for the decision; None: it did not say.
         """
         try:
-            return await self._admit(query, account, waits=waits)
+            return await self._admit(query, account, waits=waits, time_left_us=time_left_us)
         except StoreError:
             return STORE_UNAVAILABLE
 
     async def _admit(
-        self, query: RouteQuery, account: AccountRef, *, waits: bool
+        self,
+        query: RouteQuery,
+        account: AccountRef,
+        *,
+        waits: bool,
+        time_left_us: int | None,
     ) -> Routed | Refusal:
         for _ in range(_MOST_STEPS):
-            answer = await self._routes.route(query, account, EDGE, time_left_us=None)
+            answer = await self._routes.route(
+                query, account, self._caller, time_left_us=time_left_us
+            )
             if isinstance(answer, Denial):
                 attempt = _next_attempt(answer, query.attempt)
                 if attempt is not None:
@@ -104,8 +112,7 @@ class Admitting:
         return _IN_PROGRESS
 
     async def _already_answered(self, hold: Hold) -> Refusal:
-        # The hold has ended, so this changes nothing and only asks for the receipt.
-        receipt = await self._endings.settle(hold, Usage(0, 0, 0, 0))
+        receipt = await self._receipt_of(hold)
         return Refusal(
             409,
             "request_already_answered",

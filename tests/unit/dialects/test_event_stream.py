@@ -2,8 +2,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from fluxrouter_server.edge import event_stream
-from fluxrouter_server.edge.event_stream import EventSplitter, EventTooLong
+from fluxrouter_server.dialects import event_stream
+from fluxrouter_server.dialects.event_stream import EventSplitter, EventTooLong
 
 ENDS = st.sampled_from([b"\n", b"\r\n"])
 EVENTS = st.lists(st.binary(max_size=12).filter(lambda b: not set(b) & set(b"\r\n")), max_size=6)

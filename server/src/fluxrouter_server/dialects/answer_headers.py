@@ -2,11 +2,11 @@
 
 from typing import Final
 
+from fluxrouter_server.dialects.instants import rfc3339
+from fluxrouter_server.dialects.refusals import Refusal
 from fluxrouter_server.domain.holds import Receipt
 from fluxrouter_server.domain.money import format_usd
 from fluxrouter_server.domain.plans import RateLimits
-from fluxrouter_server.edge.instants import rfc3339
-from fluxrouter_server.edge.refusals import Refusal
 from fluxrouter_server.services.routing_service import Routed
 
 __all__ = ["HeaderList", "answer_headers", "refusal_headers"]

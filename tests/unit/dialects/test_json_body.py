@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from fluxrouter_server.edge.json_body import MAX_DEPTH, parse_object, to_json
-from fluxrouter_server.edge.refusals import Refused
+from fluxrouter_server.dialects.json_body import MAX_DEPTH, parse_object, to_json
+from fluxrouter_server.dialects.refusals import Refused
 
 VALUES: st.SearchStrategy[Any] = st.recursive(
     st.none()

@@ -5,15 +5,15 @@ from typing import Any
 
 import pytest
 
+from fluxrouter_server.dialects.chat_completions import ChatCompletions, chat_usage
+from fluxrouter_server.dialects.dialect import Dialect, StreamMeter
+from fluxrouter_server.dialects.embeddings import Embeddings
+from fluxrouter_server.dialects.event_stream import ServerSentEvent
+from fluxrouter_server.dialects.messages import CountTokens, Messages
+from fluxrouter_server.dialects.refusals import Refused
+from fluxrouter_server.dialects.responses import Responses
 from fluxrouter_server.domain.catalog import Capability
 from fluxrouter_server.domain.pricing import Usage
-from fluxrouter_server.edge.chat_completions import ChatCompletions, chat_usage
-from fluxrouter_server.edge.dialects import Dialect, StreamMeter
-from fluxrouter_server.edge.embeddings import Embeddings
-from fluxrouter_server.edge.event_stream import ServerSentEvent
-from fluxrouter_server.edge.messages import CountTokens, Messages
-from fluxrouter_server.edge.refusals import Refused
-from fluxrouter_server.edge.responses import Responses
 
 DATA_URL = "data:image/png;base64,AAAA"
 HELLO = [{"role": "user", "content": "Hello"}]

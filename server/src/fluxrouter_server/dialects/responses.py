@@ -8,9 +8,7 @@ account among all of our callers, so what refers to kept answers, files or promp
 from collections.abc import Iterator, Mapping
 from typing import Any, Final
 
-from fluxrouter_server.domain.catalog import Capability, Protocol
-from fluxrouter_server.domain.pricing import Usage
-from fluxrouter_server.edge.dialects import (
+from fluxrouter_server.dialects.dialect import (
     Asked,
     StreamMeter,
     failure_in,
@@ -18,9 +16,9 @@ from fluxrouter_server.edge.dialects import (
     usage_of,
     utf8_bytes,
 )
-from fluxrouter_server.edge.error_bodies import event, openai_error
-from fluxrouter_server.edge.event_stream import ServerSentEvent
-from fluxrouter_server.edge.fields import (
+from fluxrouter_server.dialects.error_bodies import event, openai_error
+from fluxrouter_server.dialects.event_stream import ServerSentEvent
+from fluxrouter_server.dialects.fields import (
     Body,
     data_url_bytes,
     objects,
@@ -31,8 +29,10 @@ from fluxrouter_server.edge.fields import (
     refuse_fields,
     texts_of,
 )
-from fluxrouter_server.edge.json_body import to_json
-from fluxrouter_server.edge.refusals import Refusal, bad_request
+from fluxrouter_server.dialects.json_body import to_json
+from fluxrouter_server.dialects.refusals import Refusal, bad_request
+from fluxrouter_server.domain.catalog import Capability, Protocol
+from fluxrouter_server.domain.pricing import Usage
 
 __all__ = ["Responses", "ResponsesMeter"]
 

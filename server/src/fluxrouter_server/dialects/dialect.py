@@ -5,12 +5,12 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, Protocol
 
+from fluxrouter_server.dialects.event_stream import ServerSentEvent
+from fluxrouter_server.dialects.fields import Body
+from fluxrouter_server.dialects.refusals import Refusal
 from fluxrouter_server.domain.catalog import Capability
 from fluxrouter_server.domain.catalog import Protocol as ApiProtocol
 from fluxrouter_server.domain.pricing import MAX_TOKENS, Usage
-from fluxrouter_server.edge.event_stream import ServerSentEvent
-from fluxrouter_server.edge.fields import Body
-from fluxrouter_server.edge.refusals import Refusal
 from fluxrouter_server.routing.conversation import Turn, text_to_judge
 
 __all__ = [

@@ -7,9 +7,7 @@ of their own and are refused, as is what it keeps for all of us.
 from collections.abc import Iterator, Mapping
 from typing import Any, Final
 
-from fluxrouter_server.domain.catalog import Capability, Protocol
-from fluxrouter_server.domain.pricing import Usage
-from fluxrouter_server.edge.dialects import (
+from fluxrouter_server.dialects.dialect import (
     Asked,
     StreamMeter,
     failure_in,
@@ -17,9 +15,9 @@ from fluxrouter_server.edge.dialects import (
     usage_of,
     utf8_bytes,
 )
-from fluxrouter_server.edge.error_bodies import anthropic_error, event
-from fluxrouter_server.edge.event_stream import ServerSentEvent
-from fluxrouter_server.edge.fields import (
+from fluxrouter_server.dialects.error_bodies import anthropic_error, event
+from fluxrouter_server.dialects.event_stream import ServerSentEvent
+from fluxrouter_server.dialects.fields import (
     Body,
     objects,
     read_flag,
@@ -29,8 +27,10 @@ from fluxrouter_server.edge.fields import (
     refuse_fields,
     texts_of,
 )
-from fluxrouter_server.edge.json_body import to_json
-from fluxrouter_server.edge.refusals import Refusal, bad_request
+from fluxrouter_server.dialects.json_body import to_json
+from fluxrouter_server.dialects.refusals import Refusal, bad_request
+from fluxrouter_server.domain.catalog import Capability, Protocol
+from fluxrouter_server.domain.pricing import Usage
 
 __all__ = ["CountTokens", "Messages", "MessagesMeter"]
 

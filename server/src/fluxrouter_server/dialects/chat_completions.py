@@ -7,13 +7,10 @@ not in a rate card, or that need what the provider keeps for all of us, are refu
 from collections.abc import Iterator, Mapping
 from typing import Any, Final
 
-from fluxrouter_server.domain.catalog import Capability, Protocol
-from fluxrouter_server.domain.pricing import Usage
-from fluxrouter_server.domain.requests import MAX_CHOICES
-from fluxrouter_server.edge.dialects import Asked, StreamMeter, failure_in, judged, usage_of
-from fluxrouter_server.edge.error_bodies import event, openai_error
-from fluxrouter_server.edge.event_stream import ServerSentEvent
-from fluxrouter_server.edge.fields import (
+from fluxrouter_server.dialects.dialect import Asked, StreamMeter, failure_in, judged, usage_of
+from fluxrouter_server.dialects.error_bodies import event, openai_error
+from fluxrouter_server.dialects.event_stream import ServerSentEvent
+from fluxrouter_server.dialects.fields import (
     Body,
     data_url_bytes,
     objects,
@@ -25,8 +22,11 @@ from fluxrouter_server.edge.fields import (
     texts_of,
     whole_number,
 )
-from fluxrouter_server.edge.json_body import to_json
-from fluxrouter_server.edge.refusals import Refusal, bad_request
+from fluxrouter_server.dialects.json_body import to_json
+from fluxrouter_server.dialects.refusals import Refusal, bad_request
+from fluxrouter_server.domain.catalog import Capability, Protocol
+from fluxrouter_server.domain.pricing import Usage
+from fluxrouter_server.domain.requests import MAX_CHOICES
 
 __all__ = ["ChatCompletions", "ChatMeter", "chat_usage"]
 

@@ -2,8 +2,8 @@
 
 from typing import Any
 
-from fluxrouter_server.edge.json_body import to_json
-from fluxrouter_server.edge.refusals import Refusal
+from fluxrouter_server.dialects.json_body import to_json
+from fluxrouter_server.dialects.refusals import Refusal
 
 __all__ = ["anthropic_error", "event", "openai_error"]
 

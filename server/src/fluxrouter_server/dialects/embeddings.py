@@ -6,14 +6,14 @@ https://platform.openai.com/docs/api-reference/embeddings/create has the fields.
 from collections.abc import Mapping
 from typing import Any
 
+from fluxrouter_server.dialects.chat_completions import ChatMeter, chat_usage
+from fluxrouter_server.dialects.dialect import Asked
+from fluxrouter_server.dialects.error_bodies import event, openai_error
+from fluxrouter_server.dialects.fields import Body, read_model
+from fluxrouter_server.dialects.json_body import to_json
+from fluxrouter_server.dialects.refusals import Refusal, bad_request
 from fluxrouter_server.domain.catalog import Protocol
 from fluxrouter_server.domain.pricing import Usage
-from fluxrouter_server.edge.chat_completions import ChatMeter, chat_usage
-from fluxrouter_server.edge.dialects import Asked
-from fluxrouter_server.edge.error_bodies import event, openai_error
-from fluxrouter_server.edge.fields import Body, read_model
-from fluxrouter_server.edge.json_body import to_json
-from fluxrouter_server.edge.refusals import Refusal, bad_request
 
 __all__ = ["Embeddings"]
 

@@ -8,11 +8,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Final
 
+from fluxrouter_server.dialects.instants import rfc3339
 from fluxrouter_server.domain.denials import Denial, Reason
 from fluxrouter_server.domain.money import format_usd
-from fluxrouter_server.edge.instants import rfc3339
 
-__all__ = ["Kind", "Refusal", "Refused", "bad_request", "refusal_of"]
+__all__ = ["STORE_UNAVAILABLE", "Kind", "Refusal", "Refused", "bad_request", "refusal_of"]
 
 _MICROSECONDS: Final = 1_000_000
 
@@ -83,6 +83,13 @@ class Refused(Exception):
         super().__init__(refusal.message)
         self.refusal = refusal
 
+
+STORE_UNAVAILABLE: Final = Refusal(
+    503,
+    Reason.STORE_UNAVAILABLE.lower(),
+    "no decision could be had from the store; send the request again",
+    retry_after_seconds=1,
+)
 
 #: Status of each reason that a route, a settlement or the list of models can answer.
 _STATUS: Final[Mapping[Reason, int]] = {

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from math import isfinite
 from typing import Any, Final
 
-from fluxrouter_server.edge.refusals import bad_request
+from fluxrouter_server.dialects.refusals import bad_request
 
 __all__ = ["MAX_DEPTH", "parse_object", "to_json"]
 

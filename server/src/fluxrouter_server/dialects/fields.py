@@ -3,8 +3,8 @@
 from collections.abc import Iterator, Mapping
 from typing import Any, Final
 
+from fluxrouter_server.dialects.refusals import bad_request
 from fluxrouter_server.domain.pricing import MAX_TOKENS
-from fluxrouter_server.edge.refusals import bad_request
 
 __all__ = [
     "Body",

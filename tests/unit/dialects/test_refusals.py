@@ -2,11 +2,11 @@ import json
 
 import pytest
 
+from fluxrouter_server.dialects.answer_headers import refusal_headers
+from fluxrouter_server.dialects.chat_completions import ChatCompletions
+from fluxrouter_server.dialects.messages import Messages
+from fluxrouter_server.dialects.refusals import Refusal, refusal_of
 from fluxrouter_server.domain.denials import Denial, FieldViolation, LevelFigures, Reason
-from fluxrouter_server.edge.answer_headers import refusal_headers
-from fluxrouter_server.edge.chat_completions import ChatCompletions
-from fluxrouter_server.edge.messages import Messages
-from fluxrouter_server.edge.refusals import Refusal, refusal_of
 
 LEVEL = LevelFigures("account", 10**9, 9 * 10**8, 5 * 10**7, 10**8, 1_801_440_000_000_000)
 
