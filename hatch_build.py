@@ -1,6 +1,6 @@
 """Generates the Python code of the wire contracts, because it is never committed.
 
-`fluxrouter.v1` comes from `protos/` into the import root `build/generated/`. hatchling runs this as
+What is in `protos/` becomes packages of the import root `build/generated/`. hatchling runs this as
 a build hook, for wheels and for editable installs; `make generate` runs it as a script before
 everything that imports the contracts. Nothing is touched while the contracts are unchanged, and a
 file whose content stays the same keeps its time stamp, so type checkers and watchers stay quick.
@@ -27,9 +27,8 @@ PROTOS = ROOT / "protos"
 BUILD = ROOT / "build"
 GENERATED = BUILD / "generated"
 RECORD = BUILD / "generated.txt"
-PACKAGE = Path("fluxrouter/v1")
 GENERATORS = ("grpcio-tools", "mypy-protobuf")
-PACKAGE_DOCSTRING = '"""The wire contracts, generated from protos/fluxrouter/v1: do not edit."""\n'
+PACKAGE_DOCSTRING = '"""Wire contracts, generated from protos/{package}: do not edit."""\n'
 
 
 class GenerationError(RuntimeError):
@@ -123,8 +122,9 @@ def _compile(protos: list[Path], out: Path) -> None:
     ]
     if protoc.main(arguments) != 0:
         raise GenerationError("protoc refused the contracts: mend the files it names above")
-    (out / PACKAGE / "__init__.py").write_text(PACKAGE_DOCSTRING)
-    (out / PACKAGE / "py.typed").touch()
+    for package in {proto.parent.relative_to(PROTOS) for proto in protos}:
+        (out / package / "__init__.py").write_text(PACKAGE_DOCSTRING.format(package=package))
+        (out / package / "py.typed").touch()
     for module in out.rglob("*_pb2_grpc.py"):
         if "Servicer" not in module.read_text():  # grpcio-tools writes one for messages alone, too
             module.unlink()
@@ -157,6 +157,6 @@ def _publish(fresh: Path) -> set[Path]:
 if __name__ == "__main__":
     try:
         if generate():
-            print("generated build/generated/fluxrouter/v1 from protos/")
+            print("generated build/generated/fluxrouter from protos/")
     except GenerationError as error:
         sys.exit(f"generate: {error}")

@@ -19,6 +19,7 @@ import lock
 ROOT = Path(__file__).resolve().parent.parent
 # What every wheel must hold: one file of each import package, the generated one included.
 SHIPPED = (
+    "fluxrouter/envoy/v3/ext_authz_pb2.py",
     "fluxrouter/v1/__init__.py",
     "fluxrouter/v1/router_pb2.py",
     "fluxrouter/v1/router_pb2.pyi",

@@ -17,7 +17,7 @@ from fluxrouter_server.cli.resource_files import API_VERSION
 from fluxrouter_server.cli.session import Session
 from fluxrouter_testing.fleet import Fleet, SimulatedClock, running_fleet
 
-__all__ = ["Answer", "Customer", "EdgeWorld", "edge_world"]
+__all__ = ["Answer", "Customer", "EdgeWorld", "ask_http", "edge_world"]
 
 START_US = 1_800_000_000_000_000  # 2027-01-15T08:00:00Z
 
@@ -71,9 +71,8 @@ class Customer:
         headers: Mapping[str, str] | None = None,
     ) -> Answer:
         """Send JSON, or bytes as they are, without any SDK."""
-        data = body if isinstance(body, bytes) else json.dumps(body).encode()
         usual = {"authorization": f"Bearer {self.key}", "content-type": "application/json"}
-        return self.world.ask("POST", path, data, {**usual, **(headers or {})})
+        return self.world.ask("POST", path, body, {**usual, **(headers or {})})
 
     def chat(self, prompt: str, model: str = "flux-fast", **fields: Any) -> Answer:  # noqa: ANN401
         """Ask for a chat completion, without any SDK."""
@@ -131,14 +130,14 @@ class EdgeWorld:
         self.session.call(self.session.control.Apply, request)
 
     def ask(
-        self, method: str, path: str, body: bytes | None = None, headers: Mapping[str, str] = {}
+        self, method: str, path: str, body: object = None, headers: Mapping[str, str] = {}
     ) -> Answer:
         """Send a request to the server."""
-        return _ask(self._address, method, path, body, headers=headers)
+        return ask_http(self._address, method, path, body, headers=headers)
 
     def counts(self) -> Json:
         """What the simulator did so far."""
-        return _ask(self._simulator, "GET", "/counts", headers={}).json
+        return ask_http(self._simulator, "GET", "/counts", headers={}).json
 
 
 @contextmanager
@@ -158,9 +157,12 @@ def _account(name: str, plan: str, payment_method: str = "card") -> control_pb2.
     return control_pb2.Resource(account=message)
 
 
-def _ask(
-    address: str, method: str, path: str, body: bytes | None = None, *, headers: Mapping[str, str]
+def ask_http(
+    address: str, method: str, path: str, body: object = None, *, headers: Mapping[str, str]
 ) -> Answer:
+    """Send a request to `host:port`; what is no bytes is sent as JSON."""
+    if body is not None and not isinstance(body, bytes):
+        body = json.dumps(body).encode()
     connection = HTTPConnection(address, timeout=_TIMEOUT_SECONDS)
     try:
         connection.request(method, path, body, dict(headers))

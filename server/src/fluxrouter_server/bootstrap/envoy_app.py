@@ -9,11 +9,10 @@ from collections.abc import AsyncIterator, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
 
-from fluxrouter_server.api.methods import HOT_SERVICES, method_table
 from fluxrouter_server.bootstrap.core import Core, open_core
 from fluxrouter_server.bootstrap.edge import open_edge
 from fluxrouter_server.bootstrap.garbage import spare_the_collector
-from fluxrouter_server.bootstrap.use_cases import build_apis
+from fluxrouter_server.bootstrap.methods import HOT_SERVICES, served_methods
 from fluxrouter_server.bootstrap.worker_orders import ORDERS_VARIABLE, read_orders
 from fluxrouter_server.edge.app import EDGE_PREFIXES, EdgeApp
 from fluxrouter_server.edge.envoy_calls import EnvoyCalls
@@ -37,7 +36,7 @@ async def _opened() -> AsyncIterator[Endpoints]:
     settings = orders.settings
     set_up_logs(settings.log_format, settings.log_level)
     async with open_core(settings, sweeps=False) as core:
-        methods = method_table(build_apis(core.use_cases, core.stores))
+        methods = served_methods(core.use_cases, core.stores)
         endpoints = call_endpoints(
             (method for method in methods if method.service in HOT_SERVICES),
             core.pipeline,

@@ -9,9 +9,9 @@ import grpc
 import structlog
 from grpc import aio
 
-from fluxrouter_server.api.methods import SERVICES, method_table
+from fluxrouter_server.api.methods import SERVICES
 from fluxrouter_server.bootstrap.core import Core
-from fluxrouter_server.bootstrap.use_cases import build_apis
+from fluxrouter_server.bootstrap.methods import served_methods
 from fluxrouter_server.bootstrap.workers import Front, open_front, private_directory
 from fluxrouter_server.settings import Address, Settings
 from fluxrouter_server.telemetry.http_port import HttpPort
@@ -55,7 +55,7 @@ async def open_ports(settings: Settings, core: Core, chosen: Chosen) -> AsyncIte
     health = Health(SERVICES, store_problem=core.stores.problem, drain=core.drain)
     server = build_server(
         [
-            *call_handlers(method_table(build_apis(core.use_cases, core.stores)), core.pipeline),
+            *call_handlers(served_methods(core.use_cases, core.stores), core.pipeline),
             health.handler(),
             *reflection_handlers(SERVICES, core.drain),
         ],

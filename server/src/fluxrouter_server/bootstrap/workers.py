@@ -8,8 +8,8 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Final
 
-from fluxrouter_server.api.methods import HOT_SERVICES
 from fluxrouter_server.bootstrap.envoy_certificates import envoy_certificates
+from fluxrouter_server.bootstrap.methods import HOT_SERVICES
 from fluxrouter_server.bootstrap.stores import Stores
 from fluxrouter_server.bootstrap.upstream_clusters import upstream_clusters
 from fluxrouter_server.bootstrap.worker_orders import ORDERS_VARIABLE, WorkerOrders, write_orders
