@@ -11,7 +11,6 @@ import pytest
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import (
-    RuleBasedStateMachine,
     initialize,
     invariant,
     precondition,
@@ -20,7 +19,7 @@ from hypothesis.stateful import (
 )
 
 from fluxrouter_server.domain.accounts import KeyState
-from fluxrouter_server.domain.denials import Denial, Reason
+from fluxrouter_server.domain.denials import Reason
 from fluxrouter_server.domain.hold_ids import HoldRef, request_key
 from fluxrouter_server.domain.holds import Candidate, HoldState, Receipt
 from fluxrouter_server.domain.ids import RequestId
@@ -58,10 +57,11 @@ from fluxrouter_testing.hold_steps import (
     usages,
 )
 from fluxrouter_testing.hold_world import HoldWorld
+from fluxrouter_testing.operator_rules import OperatorRules, assert_denied
 from fluxrouter_testing.valkey import ThrowawayValkey
 
 
-class HoldMachine(RuleBasedStateMachine):
+class HoldMachine(OperatorRules):
     """One account, all that can be done to it, in any order."""
 
     server: ThrowawayValkey
@@ -232,19 +232,8 @@ class HoldMachine(RuleBasedStateMachine):
 
     # The rest compares.
 
-    def limits(self, are_old: bool) -> Limits:
-        """Today's, or those before the latest change: what a replica has that missed it."""
-        return self.snapshots[-2 if are_old and len(self.snapshots) > 1 else -1]
-
     def hold(self, touch: Touch) -> ModelHold:
         return self.holds[-1 - touch.place % len(self.holds)]
-
-    def is_current(self, limits: Limits) -> bool:
-        today = self.world.limits
-        return (limits.account_generation, limits.plan_generation) == (
-            today.account_generation,
-            today.plan_generation,
-        )
 
     def refusal(self, field: str) -> Reason | None:
         """What the account's state says of a caller with that key."""
@@ -334,11 +323,6 @@ class HoldMachine(RuleBasedStateMachine):
         assert answer.included_nano_usd == hold.included
         assert answer.metered_nano_usd == hold.metered
         return answer
-
-
-def assert_denied(answer: object, reason: Reason) -> None:
-    assert isinstance(answer, Denial), (answer, reason)
-    assert answer.reason is reason
 
 
 @pytest.mark.timeout(3_600)  # a failure is shrunk for up to five minutes

@@ -14,6 +14,7 @@ from grpc_status import rpc_status
 from fluxrouter.v1 import account_pb2, cap_pb2, control_pb2, metering_pb2, plan_pb2, router_pb2
 from fluxrouter.v1.cap_pb2_grpc import CapServiceStub
 from fluxrouter.v1.control_pb2_grpc import ControlServiceStub
+from fluxrouter.v1.ledger_pb2_grpc import LedgerServiceStub
 from fluxrouter.v1.metering_pb2_grpc import MeteringServiceStub
 from fluxrouter.v1.router_pb2_grpc import RouterServiceStub
 from fluxrouter.v1.usage_pb2_grpc import UsageServiceStub
@@ -36,6 +37,7 @@ class Connection:
         self.caps = CapServiceStub(self.channel)
         self.control = ControlServiceStub(self.channel)
         self.usage = UsageServiceStub(self.channel)
+        self.ledger = LedgerServiceStub(self.channel)
 
     async def spend(self, account: str) -> cap_pb2.Spend:
         """Reads an account's counters."""

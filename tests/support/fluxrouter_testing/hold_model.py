@@ -13,6 +13,7 @@ from fluxrouter_server.domain.denials import Reason
 from fluxrouter_server.domain.hold_ids import request_key
 from fluxrouter_server.domain.holds import HoldState
 from fluxrouter_server.domain.ids import AccountUid, RequestId
+from fluxrouter_server.domain.limits import Limits
 from fluxrouter_server.domain.periods import Period
 from fluxrouter_server.domain.plans import OnExpiry, Overage
 from fluxrouter_server.domain.pricing import Usage, cost_nano_usd, worst_case_nano_usd
@@ -163,6 +164,35 @@ class HoldModel:
         last_us = hold.admitted_us + self.timing.max_hold_life_us
         hold.expire_us = max(hold.expire_us, min(expire_us, last_us))
 
+    # Adjustments.
+
+    def adjust(self, period: int, amount: int, levels: tuple[str, ...], limits: Limits) -> bool:
+        """Correct usage in a period; False where it is refused."""
+        if period <= self.closed:
+            return amount > 0
+        used = self.number.get(f"inc:{period}", 0)
+        if amount < 0:
+            if self._least_settled(period, levels) + amount < 0:
+                return False
+            metered = self.number.get(f"s:{period}:a", 0) - used
+            billed, included = amount, amount + min(metered, -amount)
+        else:
+            room = min(self._rooms(levels, caps_of(limits), period, 0).values())
+            billed = included = min(amount, max(0, room))
+            if self.number.get(f"abs:{period}", 0) + amount - billed > EXACT // 2:
+                return False
+            if limits.overage is Overage.METERED:
+                included = min(billed, max(0, limits.included_credit_nano_usd - used))
+        for level in levels:
+            self._add(counter_name("s", level, period, 0), billed)
+        self._add(f"inc:{period}", included)
+        self._add(f"abs:{period}", max(amount, 0) - max(billed, 0))
+        return True
+
+    def opens(self, proposed: Period, now_us: int) -> bool:
+        """Whether a period is open now, or is opened by this."""
+        return self._open_period(proposed, now_us)
+
     # Questions.
 
     @property
@@ -201,6 +231,9 @@ class HoldModel:
             - self._get("h", level, period, hour)
             for level in levels
         }
+
+    def _least_settled(self, period: int, levels: tuple[str, ...]) -> int:
+        return min(self._get("s", level, period, 0) for level in levels if level != "H")
 
     def _due(self, hold: ModelHold) -> tuple[int, str]:
         """The store's own order: which of two gets the last of the credit depends on it."""
@@ -253,6 +286,10 @@ class HoldModel:
         self, hold: ModelHold, state: HoldState, now_us: int, *, cost: int = 0, billed: int = 0
     ) -> None:
         was_live = hold.state is HoldState.ACTIVE
+        if billed < hold.billed and hold.period > self.closed:
+            # An operator may have given some of it back already.
+            billed = max(billed, hold.billed - self._least_settled(hold.period, hold.levels))
+            cost = max(cost, billed)
         delta, absorbed = billed - hold.billed, (cost - billed) - (hold.cost - hold.billed)
         included = self._included(hold, delta)
         self._move(hold, settled=delta, held=-hold.held if was_live else 0)
@@ -270,7 +307,12 @@ class HoldModel:
 
     def _included(self, hold: ModelHold, delta: int) -> int:
         if delta < 0:
-            return delta + min(hold.metered, -delta)
+            back = min(hold.metered, -delta)
+            if hold.period > self.closed:
+                used = self.number.get(f"inc:{hold.period}", 0)
+                metered = self.number.get(f"s:{hold.period}:a", 0) - used
+                back = max(0, min(back, metered), -delta - used)
+            return delta + back
         if not hold.is_metered:
             return delta
         return min(delta, max(0, hold.credit - self.number.get(f"inc:{hold.period}", 0)))

@@ -6,13 +6,16 @@ from dataclasses import replace
 from itertools import count
 from typing import TypeAlias
 
+from fluxrouter_server.domain.adjustments import Adjusted, Adjustment
 from fluxrouter_server.domain.denials import Denial
 from fluxrouter_server.domain.hold_ids import HoldRef, parse_hold_id
 from fluxrouter_server.domain.holds import Hold, HoldState, Receipt
 from fluxrouter_server.domain.ids import Principal, RequestId
+from fluxrouter_server.domain.ledger import EntryKind
 from fluxrouter_server.domain.limits import Limits
 from fluxrouter_server.domain.periods import Period
 from fluxrouter_server.domain.pricing import Usage
+from fluxrouter_server.services.ports.adjusting import AdjustCommand, Elsewhere
 from fluxrouter_server.services.ports.holds import (
     AdmitCommand,
     Admitted,
@@ -24,6 +27,7 @@ from fluxrouter_server.services.ports.holds import (
     SpendReading,
     Stale,
 )
+from fluxrouter_server.services.ports.ledger import NumberedPeriod
 from fluxrouter_server.store.hold_timing import HoldTiming
 from fluxrouter_testing.blocking_store import finish
 from fluxrouter_testing.hold_documents import candidate
@@ -176,6 +180,40 @@ class HoldWorld(StoreWorld):
         extended = self.try_extend(hold, **changes)
         assert isinstance(extended, Extended), extended
         return extended
+
+    def try_adjust(
+        self,
+        amount_nano_usd: int,
+        *,
+        limits: Limits | None = None,
+        proposed_period: Period | None = None,
+        closed: NumberedPeriod | None = None,
+        **changes: object,
+    ) -> Adjusted | Elsewhere | Denial | Stale:
+        """Corrects usage; give other fields of the `Adjustment` as changes."""
+        asked = Adjustment(
+            id=f"adjustment-{next(self._requests)}",
+            kind=EntryKind.ADJUSTMENT,
+            amount_nano_usd=amount_nano_usd,
+            reason="the upstream reported too much",
+            instant_us=None,
+            key=None,
+            labels={},
+        )
+        command = AdjustCommand(
+            limits=limits or self.limits,
+            proposed_period=proposed_period or self.proposed,
+            adjustment=replace(asked, **changes),  # type: ignore[arg-type]
+            principal=EDGE,
+            closed=closed,
+        )
+        return finish(self.adjustments.adjust(command))
+
+    def adjust(self, amount_nano_usd: int, **changes: object) -> Adjusted:
+        """The same where it must be written."""
+        adjusted = self.try_adjust(amount_nano_usd, **changes)  # type: ignore[arg-type]
+        assert isinstance(adjusted, Adjusted), adjusted
+        return adjusted
 
     def sweep(self) -> Mapping[HoldState, int]:
         """Sweeps all shards once."""

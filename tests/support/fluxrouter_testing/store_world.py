@@ -24,6 +24,7 @@ from fluxrouter_server.domain.periods import Period, proposed_period
 from fluxrouter_server.domain.plans import Plan
 from fluxrouter_server.services.ports.errors import StoreUnavailable
 from fluxrouter_server.store.account_store import ValkeyAccountStore
+from fluxrouter_server.store.adjusting import ValkeyAdjustmentStore
 from fluxrouter_server.store.clock import SimulatedClock
 from fluxrouter_server.store.documents import encode_catalog, encode_plan
 from fluxrouter_server.store.hold_calls import HoldCalls
@@ -91,6 +92,7 @@ class StoreWorld:
             most_lag_ms=self.timing.most_lag_ms,
             on_expired=self._count_expired,
         )
+        self.adjustments = ValkeyAdjustmentStore(calls)
         self.sweeper = ValkeySweeper(shards, calls)
         self.accounts = ValkeyAccountStore(shards)
         self.shard = shard_of(free_account().name)

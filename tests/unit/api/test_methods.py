@@ -5,9 +5,17 @@ from typing import cast
 import pytest
 from google.protobuf.descriptor import MethodDescriptor
 
-from fluxrouter.v1 import cap_pb2, control_pb2, metering_pb2, router_pb2, usage_pb2
+from fluxrouter.v1 import (
+    cap_pb2,
+    control_pb2,
+    ledger_pb2,
+    metering_pb2,
+    router_pb2,
+    usage_pb2,
+)
 from fluxrouter_server.api.cap_api import CapApi
 from fluxrouter_server.api.control_api import ControlApi
+from fluxrouter_server.api.ledger_api import LedgerApi
 from fluxrouter_server.api.metering_api import MeteringApi
 from fluxrouter_server.api.methods import (
     SERVICES,
@@ -22,6 +30,7 @@ from fluxrouter_server.api.router_api import RouterApi
 from fluxrouter_server.api.secrets_api import SecretsApi
 from fluxrouter_server.api.usage_api import UsageApi
 from fluxrouter_server.domain.ids import AccountUid, KeyHash, KeyName, Principal
+from fluxrouter_server.services.adjusting import AdjustingService
 from fluxrouter_server.services.callers import LOCAL, Caller, KeyIdentity, Scope
 from fluxrouter_server.services.cap_service import CapService
 from fluxrouter_server.services.control_service import ControlService
@@ -32,7 +41,7 @@ from fluxrouter_server.services.routing_service import RouteService
 from fluxrouter_server.services.service_credentials import ServiceCredentials
 from fluxrouter_server.services.usage_service import UsageService
 
-PACKAGE = (router_pb2, metering_pb2, cap_pb2, control_pb2, usage_pb2)
+PACKAGE = (router_pb2, metering_pb2, cap_pb2, control_pb2, usage_pb2, ledger_pb2)
 KEY = Caller(
     Principal("key/u/k"),
     scopes=frozenset(),
@@ -49,6 +58,7 @@ def table() -> dict[str, AnyMethod]:
         control=ControlApi(cast("ControlService", None)),
         secrets=SecretsApi(cast("KeyService", None), cast("ServiceCredentials", None)),
         usage=UsageApi(cast("UsageService", None)),
+        ledger=LedgerApi(cast("AdjustingService", None)),
     )
     return {f"{method.service}.{method.name}": method for method in method_table(apis)}
 

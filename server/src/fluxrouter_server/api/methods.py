@@ -6,11 +6,19 @@ from typing import Any, Final, Generic, TypeAlias, TypeVar
 
 from google.protobuf.message import Message
 
-from fluxrouter.v1 import cap_pb2, control_pb2, metering_pb2, router_pb2, usage_pb2
+from fluxrouter.v1 import (
+    cap_pb2,
+    control_pb2,
+    ledger_pb2,
+    metering_pb2,
+    router_pb2,
+    usage_pb2,
+)
 from fluxrouter_server.api.batches import MeteringBatches, RouterBatches
 from fluxrouter_server.api.call_context import CallContext
 from fluxrouter_server.api.cap_api import CapApi
 from fluxrouter_server.api.control_api import ControlApi
+from fluxrouter_server.api.ledger_api import LedgerApi
 from fluxrouter_server.api.metering_api import MeteringApi
 from fluxrouter_server.api.router_api import RouterApi
 from fluxrouter_server.api.secrets_api import SecretsApi
@@ -42,9 +50,10 @@ SERVICES: Final = tuple(
         (cap_pb2, "CapService"),
         (control_pb2, "ControlService"),
         (usage_pb2, "UsageService"),
+        (ledger_pb2, "LedgerService"),
     )
 )
-_ROUTER, _METERING, _CAP, _CONTROL, _USAGE = SERVICES
+_ROUTER, _METERING, _CAP, _CONTROL, _USAGE, _LEDGER = SERVICES
 #: Those that are called for each request of an account's, so that their cost counts.
 HOT_SERVICES: Final = (_ROUTER, _METERING, _CAP)
 
@@ -116,6 +125,7 @@ class Apis:
     control: ControlApi
     secrets: SecretsApi
     usage: UsageApi
+    ledger: LedgerApi
 
 
 _ROUTE: Final = Access(frozenset({Scope.ROUTE}), by_key=True)
@@ -136,6 +146,7 @@ def method_table(apis: Apis) -> tuple[AnyMethod, ...]:
         *_batch_methods(apis),
         *_control_methods(apis),
         *_usage_methods(apis.usage),
+        *_ledger_methods(apis.ledger),
     )
 
 
@@ -221,4 +232,16 @@ def _usage_methods(usage: UsageApi) -> tuple[AnyMethod, ...]:
         UnaryMethod(_USAGE, "ListLedger", pb2.ListLedgerRequest, _READ, usage.list_ledger),
         StreamMethod(_USAGE, "ExportLedger", pb2.ExportLedgerRequest, _READ, usage.export_ledger),
         StreamMethod(_USAGE, "CheckLedger", pb2.CheckLedgerRequest, _READ_MANY, usage.check_ledger),
+    )
+
+
+def _ledger_methods(ledger: LedgerApi) -> tuple[AnyMethod, ...]:
+    pb2 = ledger_pb2
+    return (
+        UnaryMethod(
+            _LEDGER, "CorrectUsage", pb2.CorrectUsageRequest, _CHANGE, ledger.correct_usage
+        ),
+        UnaryMethod(
+            _LEDGER, "CreditInvoice", pb2.CreditInvoiceRequest, _CHANGE, ledger.credit_invoice
+        ),
     )

@@ -24,6 +24,7 @@ __all__ = [
     "read_filter",
     "read_group_by",
     "read_instant",
+    "sums_message",
     "usage_response",
 ]
 
@@ -67,9 +68,11 @@ def usage_response(report: UsageReport) -> usage_pb2.GetUsageResponse:
         account=report.limits.account,
         start_time=timestamp(report.span.start_us),
         end_time=timestamp(report.span.end_us),
-        total=_sums(report.total),
+        total=sums_message(report.total),
         groups=[
-            usage_pb2.UsageGroup(group_by=group.by, value=group.value, sums=_sums(group.sums))
+            usage_pb2.UsageGroup(
+                group_by=group.by, value=group.value, sums=sums_message(group.sums)
+            )
             for group in report.groups
         ],
     )
@@ -115,7 +118,8 @@ def _period(report: UsageReport, reading: SpendReading) -> usage_pb2.PeriodToDat
     )
 
 
-def _sums(sums: UsageSums) -> usage_pb2.UsageSums:
+def sums_message(sums: UsageSums) -> usage_pb2.UsageSums:
+    """Writes sums."""
     tokens, funds = sums.usage, sums.funds
     return usage_pb2.UsageSums(
         requests=sums.requests,
@@ -163,7 +167,7 @@ def _entry(entry: LedgerEntry, account: AccountName) -> usage_pb2.LedgerEntry:
             cache_write_nano_usd=rates.cache_write_nano_usd,
             output_nano_usd=rates.output_nano_usd,
         ),
-        sums=_sums(UsageSums(int(entry.has_usage), entry.usage, entry.funds)),
+        sums=sums_message(UsageSums(int(entry.has_usage), entry.usage, entry.funds)),
         freed_nano_usd=entry.freed_nano_usd,
         settled_after_nano_usd=entry.settled_after_nano_usd,
         plan=entry.plan,

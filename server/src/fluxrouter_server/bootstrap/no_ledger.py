@@ -13,6 +13,7 @@ from fluxrouter_server.services.ports.ledger import (
     EntryFilter,
     EntryPlace,
     LedgerRefused,
+    NumberedPeriod,
 )
 
 __all__ = ["NoLedger"]
@@ -45,6 +46,10 @@ class NoLedger:
         uid: AccountUid | None,  # noqa: ARG002
         wanted: EntryFilter,  # noqa: ARG002
     ) -> AsyncIterator[Sequence[LedgerEntry]]:
+        """Refuses."""
+        raise _NOT_KEPT
+
+    async def period_at(self, uid: AccountUid, instant_us: int) -> NumberedPeriod | None:  # noqa: ARG002
         """Refuses."""
         raise _NOT_KEPT
 

@@ -13,6 +13,7 @@ from fluxrouter_server.domain.holds import HoldState
 from fluxrouter_server.settings import Settings
 from fluxrouter_server.store.account_store import ValkeyAccountStore
 from fluxrouter_server.store.addresses import StoreAddress
+from fluxrouter_server.store.adjusting import ValkeyAdjustmentStore
 from fluxrouter_server.store.catalog_store import ValkeyCatalogStore
 from fluxrouter_server.store.client import ClientSettings, StoreClient
 from fluxrouter_server.store.clock import EstimatedClock, ScriptClock, clock_file
@@ -80,6 +81,7 @@ class Stores:
     control: Documents
     quick: Documents
     holds: ValkeyHoldStore
+    adjustments: ValkeyAdjustmentStore
     sweeper: ValkeySweeper
 
     def problem(self) -> str | None:
@@ -140,6 +142,7 @@ async def open_stores(settings: Settings, *, on_expired: OnExpired) -> AsyncIter
                 most_lag_ms=timing.most_lag_ms,
                 on_expired=on_expired,
             ),
+            adjustments=ValkeyAdjustmentStore(calls),
             sweeper=ValkeySweeper(shards, calls),
         )
 

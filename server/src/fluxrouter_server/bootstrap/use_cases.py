@@ -7,6 +7,7 @@ from secrets import token_bytes
 
 from fluxrouter_server.api.cap_api import CapApi
 from fluxrouter_server.api.control_api import ControlApi
+from fluxrouter_server.api.ledger_api import LedgerApi
 from fluxrouter_server.api.metering_api import MeteringApi
 from fluxrouter_server.api.methods import Apis
 from fluxrouter_server.api.router_api import RouterApi
@@ -15,6 +16,7 @@ from fluxrouter_server.api.usage_api import UsageApi
 from fluxrouter_server.bootstrap.stores import Documents, Stores
 from fluxrouter_server.calibration.shipped import default_model
 from fluxrouter_server.routing.tier_policies import TierPolicies
+from fluxrouter_server.services.adjusting import AdjustingService
 from fluxrouter_server.services.admissions import Admissions
 from fluxrouter_server.services.cap_service import CapService
 from fluxrouter_server.services.control_service import ControlService
@@ -46,6 +48,7 @@ class UseCases:
     metering: MeteringService
     caps: CapService
     usage: UsageService
+    adjusting: AdjustingService
     control: ControlService
     keys: KeyService
     service_credentials: ServiceCredentials
@@ -97,11 +100,10 @@ def build_use_cases(
             admissions=admissions, decisions=decisions, payers=payers, holds=stores.holds
         ),
         usage=_usage(stores, decisions, payers, ledger),
+        adjusting=_adjusting(stores, decisions, payers, ledger),
         control=_control(control, policies),
         keys=KeyService(accounts=control.accounts, clock=stores.clock, random=token_bytes),
-        service_credentials=ServiceCredentials(
-            store=control.credentials, clock=stores.clock, random=token_bytes
-        ),
+        service_credentials=_service_credentials(stores),
         authenticator=Credentials(
             cache=cache,
             store=stores.quick.credentials,
@@ -112,6 +114,20 @@ def build_use_cases(
         ),
         unknown=unknown,
         sweeping=_sweeping(stores, telemetry),
+    )
+
+
+def _adjusting(
+    stores: Stores, decisions: Decisions, payers: Payers, ledger: LedgerReader
+) -> AdjustingService:
+    return AdjustingService(
+        decisions=decisions, payers=payers, store=stores.adjustments, ledger=ledger
+    )
+
+
+def _service_credentials(stores: Stores) -> ServiceCredentials:
+    return ServiceCredentials(
+        store=stores.control.credentials, clock=stores.clock, random=token_bytes
     )
 
 
@@ -158,4 +174,5 @@ def build_apis(use_cases: UseCases, stores: Stores) -> Apis:
         control=ControlApi(use_cases.control),
         secrets=SecretsApi(use_cases.keys, use_cases.service_credentials),
         usage=UsageApi(use_cases.usage),
+        ledger=LedgerApi(use_cases.adjusting),
     )

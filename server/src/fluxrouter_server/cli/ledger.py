@@ -8,6 +8,7 @@ from google.protobuf import json_format
 from google.protobuf.timestamp_pb2 import Timestamp
 
 from fluxrouter.v1 import usage_pb2
+from fluxrouter_server.cli.adjusting import correct, credit
 from fluxrouter_server.cli.exits import Exit
 from fluxrouter_server.cli.focus import COLUMNS, csv_line, focus_lines
 from fluxrouter_server.cli.output import instant, output_option, print_json, print_table, usd
@@ -23,7 +24,11 @@ _NOT_MONEY = frozenset({"chain", "alerted"})
 
 @click.group()
 def ledger() -> None:
-    """List, export and check what happened to money."""
+    """List, export, check and correct what happened to money."""
+
+
+ledger.add_command(correct)
+ledger.add_command(credit)
 
 
 @ledger.command("list")

@@ -16,6 +16,7 @@ from grpc_status import rpc_status
 
 from fluxrouter.v1.cap_pb2_grpc import CapServiceStub
 from fluxrouter.v1.control_pb2_grpc import ControlServiceStub
+from fluxrouter.v1.ledger_pb2_grpc import LedgerServiceStub
 from fluxrouter.v1.metering_pb2_grpc import MeteringServiceStub
 from fluxrouter.v1.router_pb2_grpc import RouterServiceStub
 from fluxrouter.v1.usage_pb2_grpc import UsageServiceStub
@@ -146,6 +147,11 @@ class Session:
     def usage(self) -> UsageServiceStub:
         """UsageService."""
         return UsageServiceStub(self.channel)
+
+    @property
+    def ledger(self) -> LedgerServiceStub:
+        """LedgerService."""
+        return LedgerServiceStub(self.channel)
 
     def call(self, method: Callable[..., Response], request: object) -> Response:
         """Calls a unary method with the session's deadline and credential.

@@ -8,9 +8,9 @@ from fluxrouter_server.domain.ids import AccountName, AccountUid
 from fluxrouter_server.domain.ledger import LedgerEntry
 from fluxrouter_server.ledger.rows import read_row
 from fluxrouter_server.ledger.tables import accounts, entries
-from fluxrouter_server.services.ports.ledger import EntryFilter, EntryPlace
+from fluxrouter_server.services.ports.ledger import EntryFilter, EntryPlace, NumberedPeriod
 
-__all__ = ["list_entries", "next_entries", "read_names"]
+__all__ = ["list_entries", "next_entries", "period_at", "read_names"]
 
 _NEWEST = (entries.c.time_us, entries.c.epoch, entries.c.seq)
 _CHAIN = (entries.c.uid, entries.c.epoch, entries.c.seq)
@@ -58,6 +58,23 @@ def read_names(
     return {
         AccountUid(uid): AccountName(name) for uid, name in connection.execute(statement) if name
     }
+
+
+def period_at(connection: Connection, uid: AccountUid, instant_us: int) -> NumberedPeriod | None:
+    """Find the period with an instant by the first entry after the instant that belongs to it."""
+    statement = (
+        select(entries.c.period, entries.c.period_start_us, entries.c.period_end_us)
+        .where(
+            entries.c.uid == uid,
+            entries.c.time_us >= instant_us,
+            entries.c.period_start_us <= instant_us,
+            entries.c.period_end_us > instant_us,
+        )
+        .order_by(entries.c.time_us)
+        .limit(1)
+    )
+    row = connection.execute(statement).first()
+    return None if row is None else NumberedPeriod(*row)
 
 
 def _conditions(wanted: EntryFilter) -> list[ColumnElement[bool]]:

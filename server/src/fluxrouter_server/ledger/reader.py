@@ -12,13 +12,19 @@ from fluxrouter_server.domain.periods import Period
 from fluxrouter_server.domain.usage import LedgerUsage
 from fluxrouter_server.ledger.counters import derive_counters
 from fluxrouter_server.ledger.engines import SqlThreads, open_engine
-from fluxrouter_server.ledger.entry_queries import list_entries, next_entries, read_names
+from fluxrouter_server.ledger.entry_queries import (
+    list_entries,
+    next_entries,
+    period_at,
+    read_names,
+)
 from fluxrouter_server.ledger.usage_queries import read_period_usage, read_span_usage
 from fluxrouter_server.services.ports.ledger import (
     CounterQuery,
     DerivedCounters,
     EntryFilter,
     EntryPlace,
+    NumberedPeriod,
 )
 
 __all__ = ["SqlLedgerReader"]
@@ -77,6 +83,10 @@ class SqlLedgerReader:
                 last = found[-1]
             if len(found) < _EXPORTED_AT_ONCE:
                 return
+
+    async def period_at(self, uid: AccountUid, instant_us: int) -> NumberedPeriod | None:
+        """Find the period with an instant; None where no entry tells of one."""
+        return await self._read(lambda on: period_at(on, uid, instant_us))
 
     async def names(self, uids: Sequence[AccountUid]) -> Mapping[AccountUid, AccountName]:
         """Name accounts, deleted ones included; unknown ones are missing."""

@@ -13,12 +13,11 @@ from fluxrouter_server.ledger.counters import derive_counters
 from fluxrouter_server.ledger.engines import SqlThreads, open_engine
 from fluxrouter_server.ledger.rows import read_row
 from fluxrouter_server.ledger.tables import accounts, controls, entries, shards
-from fluxrouter_server.services.ports.ledger import CounterQuery
+from fluxrouter_server.services.ports.ledger import CounterQuery, NumberedPeriod
 from fluxrouter_server.services.ports.rebuilding import (
     Horizon,
     KnownAccount,
     KnownDocument,
-    KnownPeriod,
     NewLife,
 )
 
@@ -29,6 +28,7 @@ T = TypeVar("T")
 _DELETED_FLAG: Final = 2
 """And whatever is above: an account's flags are a sum, suspended being 1."""
 
+_ADJUSTMENTS = (EntryKind.ADJUSTMENT, EntryKind.INVOICE_CREDIT)
 _ENDINGS = (EntryKind.SETTLEMENT, EntryKind.RELEASE, EntryKind.EXPIRY, EntryKind.CORRECTION)
 
 
@@ -204,6 +204,7 @@ def _account(
         latest_period=_latest_period(connection, uid),
         counters=counters,
         endings=_endings(connection, uid, horizon.endings_from_us),
+        adjustments=_adjustments(connection, uid),
     )
 
 
@@ -219,7 +220,7 @@ def _closed_period(connection: Connection, uid: AccountUid) -> int:
     return connection.scalar(statement) or 0
 
 
-def _latest_period(connection: Connection, uid: AccountUid) -> KnownPeriod | None:
+def _latest_period(connection: Connection, uid: AccountUid) -> NumberedPeriod | None:
     statement = (
         select(entries.c.period, entries.c.period_start_us, entries.c.period_end_us)
         .where(entries.c.uid == uid)
@@ -227,7 +228,7 @@ def _latest_period(connection: Connection, uid: AccountUid) -> KnownPeriod | Non
         .limit(1)
     )
     row = connection.execute(statement).first()
-    return None if row is None else KnownPeriod(*row)
+    return None if row is None else NumberedPeriod(*row)
 
 
 def _endings(connection: Connection, uid: AccountUid, from_us: int) -> list[LedgerEntry]:
@@ -240,4 +241,11 @@ def _endings(connection: Connection, uid: AccountUid, from_us: int) -> list[Ledg
         )
         .order_by(entries.c.epoch, entries.c.seq)
     )
+    return [read_row(row) for row in connection.execute(statement).mappings()]
+
+
+def _adjustments(connection: Connection, uid: AccountUid) -> list[LedgerEntry]:
+    """All there are: their ids are never to be written again."""
+    kinds = [kind.value for kind in _ADJUSTMENTS]
+    statement = select(entries).where(entries.c.uid == uid, entries.c.kind.in_(kinds))
     return [read_row(row) for row in connection.execute(statement).mappings()]

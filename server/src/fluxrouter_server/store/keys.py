@@ -88,7 +88,8 @@ class AccountField(StrEnum):
     (0 revoked, `FOREVER` no end); and counters of period number `p` at level `l`, which is `a` (the
     account), `b/<budget>` or `k/<key>`: `s:<p>:<l>` settled, `h:<p>:<l>` held, `abs:<p>` absorbed,
     `inc:<p>` included credit used, `al:<p>` highest percentage alerted; and of hour `n` (unix
-    seconds / 3600): `s:H<n>`, `h:H<n>`. A counter that is absent is zero.
+    seconds / 3600): `s:H<n>`, `h:H<n>`. A counter that is absent is zero. `adj:<id>` is an
+    operator's adjustment, see `lua/adjust.lua`.
     """
 
     GENERATION = "gen"

@@ -6,12 +6,15 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
+from fluxrouter_server.domain.adjustments import Adjusted
 from fluxrouter_server.domain.hold_ids import HoldRef, parse_hold_id
 from fluxrouter_server.domain.ids import PlanName
 from fluxrouter_server.domain.ledger import LedgerEntry
 from fluxrouter_server.domain.limits import Generation
+from fluxrouter_server.domain.periods import Period
 from fluxrouter_server.domain.plans import Overage, Plan
 from fluxrouter_server.services.ports.rebuilding import KnownAccount
+from fluxrouter_server.store.adjusting import pack_adjusted
 from fluxrouter_server.store.counters import counter_fields
 from fluxrouter_server.store.documents import decode_account_record
 from fluxrouter_server.store.key_validity import key_fields
@@ -46,7 +49,7 @@ class Past:
 def account_commands(known: KnownAccount, past: Past) -> Iterator[Command]:
     """Yield what writes the account; the shard's sentinels are written with its identity."""
     keys = account_keys(known.uid)
-    fields = {**_state_fields(known), **_counters(known), **_keys(known)}
+    fields = {**_state_fields(known), **_counters(known), **_keys(known), **_adjustments(known)}
     yield ("HSET", keys.account, *(word for item in fields.items() for word in item))
     yield ("SET", keys.document, known.body)
     yield ("HSET", keys.holds, SENTINEL, "")
@@ -96,6 +99,27 @@ def _counters(known: KnownAccount) -> dict[str, Argument]:
     fields: dict[str, Argument] = dict(counter_fields(known.counters))
     settled = [name for name in fields if name.startswith("s:")]
     return fields | {f"h:{name.removeprefix('s:')}": 0 for name in settled}
+
+
+def _adjustments(known: KnownAccount) -> dict[str, Argument]:
+    """Each adjustment under its id, so that it is not written again."""
+    return {
+        f"adj:{entry.request_id}": pack_adjusted(_adjusted(entry)) for entry in known.adjustments
+    }
+
+
+def _adjusted(entry: LedgerEntry) -> Adjusted:
+    funds = entry.funds
+    return Adjusted(
+        replayed=False,
+        kind=entry.kind,
+        amount_nano_usd=abs(funds.credit_nano_usd) or funds.cost_nano_usd,
+        reason=entry.reason,
+        time_us=entry.time_us,
+        period=Period(entry.period_start_us, entry.period_end_us),
+        funds=funds,
+        settled_after_nano_usd=entry.settled_after_nano_usd,
+    )
 
 
 def _keys(known: KnownAccount) -> dict[str, Argument]:

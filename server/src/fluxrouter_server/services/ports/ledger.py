@@ -130,6 +130,15 @@ class CounterQuery:
 
 
 @dataclass(frozen=True, slots=True)
+class NumberedPeriod:
+    """A period of an account with its number, from 1; µs since 1970 UTC, the end exclusive."""
+
+    number: int
+    start_us: int
+    end_us: int
+
+
+@dataclass(frozen=True, slots=True)
 class DerivedPeriod:
     """Counters of one period as its entries add up; `settled` by the store's names of levels."""
 
@@ -179,6 +188,10 @@ class LedgerReader(Protocol):
         self, uid: AccountUid | None, wanted: EntryFilter
     ) -> AsyncIterator[Sequence[LedgerEntry]]:
         """Find all entries in the order of account and sequence, some at a time."""
+        ...
+
+    async def period_at(self, uid: AccountUid, instant_us: int) -> NumberedPeriod | None:
+        """Find the period with an instant, among those that have entries after it."""
         ...
 
     async def names(self, uids: Sequence[AccountUid]) -> Mapping[AccountUid, AccountName]:

@@ -10,7 +10,7 @@ from typing import Protocol
 
 from fluxrouter_server.domain.ids import AccountName, AccountUid
 from fluxrouter_server.domain.ledger import LedgerEntry
-from fluxrouter_server.services.ports.ledger import DerivedCounters
+from fluxrouter_server.services.ports.ledger import DerivedCounters, NumberedPeriod
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,20 +25,11 @@ class KnownDocument:
 
 
 @dataclass(frozen=True, slots=True)
-class KnownPeriod:
-    """A period of an account, µs since 1970 UTC."""
-
-    number: int
-    start_us: int
-    end_us: int
-
-
-@dataclass(frozen=True, slots=True)
 class KnownAccount:
     """Everything that the ledger knows of an account.
 
     `latest_period` is None before the first; `endings` are of holds that ended in the replay
-    window, in their order.
+    window, in their order; `adjustments` are all that operators ever made.
     """
 
     uid: AccountUid
@@ -50,9 +41,10 @@ class KnownAccount:
     body: bytes
     seq: int
     closed_period: int
-    latest_period: KnownPeriod | None
+    latest_period: NumberedPeriod | None
     counters: DerivedCounters
     endings: Sequence[LedgerEntry]
+    adjustments: Sequence[LedgerEntry]
 
 
 @dataclass(frozen=True, slots=True)

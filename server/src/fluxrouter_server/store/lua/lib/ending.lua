@@ -89,6 +89,17 @@ local function open_ending()
     return least > 0 and least or 0
   end
 
+  -- The most that can be given back of a hold: an operator's correction may have been first.
+  local function least_settled(record)
+    local levels, least = ending.levels_of(record), MOST_MONEY
+    for i, level in ipairs(levels.names) do
+      if level ~= 'H' then
+        least = math.min(least, value[levels.settled[i]])
+      end
+    end
+    return least
+  end
+
   -- Moves the counters of all levels of a hold.
   function ending.move(record, settled_delta, held_delta)
     local levels = ending.levels_of(record)
@@ -110,13 +121,20 @@ local function open_ending()
   -- How much of a change of what is billed the included credit pays, as the hold's plan says; the
   -- rest is metered. What is given back is given back to the meter first.
   local function included_part(record, terms, delta)
+    local used = 'inc:' .. record[R.PERIOD]
     if delta < 0 then
-      return delta + math.min(record[R.METERED], -delta)
+      local back = math.min(record[R.METERED], -delta)
+      if ending.is_open(record) then
+        -- No more of either kind than there is: an operator's correction may have been first.
+        local metered = value['s:' .. record[R.PERIOD] .. ':a'] - value[used]
+        back = math.max(0, math.min(back, metered), -delta - value[used])
+      end
+      return delta + back
     end
     if terms[4] ~= 1 then
       return delta -- a plan that meters nothing never charges anyone, whatever was used before
     end
-    return math.min(delta, math.max(0, terms[3] - value['inc:' .. record[R.PERIOD]]))
+    return math.min(delta, math.max(0, terms[3] - value[used]))
   end
 
   -- The next number in the account's chain of entries.
@@ -130,7 +148,7 @@ local function open_ending()
   end
 
   -- Writes an alert entry for each threshold that the period's settled amount has newly reached.
-  local function alert(request, record, thresholds)
+  function ending.alert(request, record, thresholds)
     local settled, sent = value['s:' .. record[R.PERIOD] .. ':a'], 'al:' .. record[R.PERIOD]
     for i = 1, #thresholds, 2 do
       local percent, amount = thresholds[i], thresholds[i + 1]
@@ -161,6 +179,10 @@ local function open_ending()
       book.ended[#book.ended + 1] = request
     end
     local period, is_open = record[R.PERIOD], ending.is_open(record)
+    if is_open and how.billed < record[R.BILLED] then
+      how.billed = math.max(how.billed, record[R.BILLED] - least_settled(record))
+      how.cost = math.max(how.cost, how.billed)
+    end
     local terms = cmsgpack.unpack(record[R.TERMS])
     local delta = how.billed - record[R.BILLED]
     local absorbed = how.cost - how.billed - record[R.ABSORBED]
@@ -190,7 +212,7 @@ local function open_ending()
     })
     record[R.ENTRIES] = record[R.ENTRIES] + 1
     if is_open and delta > 0 then
-      alert(request, record, how.alerts or terms[6])
+      ending.alert(request, record, how.alerts or terms[6])
     end
     if how.state == 'settled' then
       -- Nothing can follow, so what only a correction needs is not kept for the replay window.

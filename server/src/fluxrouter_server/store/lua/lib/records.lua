@@ -3,6 +3,7 @@
 -- A hold (`holds:<uid>`) has indices 1 to 22. The same array with 23 to 31 is an ended attempt; the
 -- attempts of a request that ended in one bucket are one array in `tomb:<bucket>`. Blobs are msgpack
 -- that the server packed and that a script opens only where it must.
+-- What an operator adjusted is kept apart, in fields of the account: see adjust.lua.
 -- Made where they are needed; see lib/account.lua on what that saves.
 local indices
 local function record_indices()
