@@ -203,6 +203,54 @@ def test_production_takes_store_and_ledger_from_secrets(production: Rendered) ->
         }
 
 
+def test_the_ledger_in_postgresql_is_kept_by_pods_that_take_no_calls(production: Rendered) -> None:
+    keeper = _container(production, "Deployment", "fluxrouter-ledger")
+    server = _container(production, "Deployment", "fluxrouter-server")
+
+    assert _environment(keeper)["FLUXROUTER_ROLE"] == "ledger"
+    assert _environment(server)["FLUXROUTER_ROLE"] == "serve"
+    assert [port["name"] for port in keeper["ports"]] == ["metrics"]
+    spec = production.pod_specs()["Deployment/fluxrouter-ledger"]
+    assert not spec["automountServiceAccountToken"]
+
+
+def test_a_ledger_in_a_file_has_one_writer_who_answers_usage(trial: Rendered) -> None:
+    spec = trial.one("Deployment", "fluxrouter-ledger")["spec"]
+    keeper = _container(trial, "Deployment", "fluxrouter-ledger")
+
+    assert (spec["replicas"], spec["strategy"]) == (1, {"type": "Recreate"})
+    assert "FLUXROUTER_ROLE" not in _environment(keeper)
+    assert "grpc" in [port["name"] for port in keeper["ports"]]
+
+
+def test_only_the_ledgers_keeper_takes_an_empty_store_for_new(rendered: Rendered) -> None:
+    keeper = _container(rendered, "Deployment", "fluxrouter-ledger")
+    server = _container(rendered, "Deployment", "fluxrouter-server")
+
+    assert _environment(keeper)["FLUXROUTER_INITIALIZE_STORE"] == "true"
+    assert "FLUXROUTER_INITIALIZE_STORE" not in _environment(server)
+
+
+def test_policies_let_in_only_who_is_named(production: Rendered) -> None:
+    ingress = production.one("NetworkPolicy", "fluxrouter-server")["spec"]["ingress"]
+    peers = {rule["ports"][0]["port"]: rule["from"] for rule in ingress}
+
+    assert {"podSelector": {"matchLabels": {"calls": "fluxrouter"}}} in peers["grpc"]
+    assert len(peers["grpc"]) == 3  # and the operator, and the test
+    assert peers["metrics"] == [{"namespaceSelector": {"matchLabels": {"team": "monitoring"}}}]
+
+
+def test_valkey_is_reached_by_servers_and_ledger_and_reaches_nobody(trial: Rendered) -> None:
+    spec = trial.one("NetworkPolicy", "fluxrouter-valkey")["spec"]
+
+    (rule,) = spec["ingress"]
+    components = [
+        peer["podSelector"]["matchLabels"]["app.kubernetes.io/component"] for peer in rule["from"]
+    ]
+    assert components == ["server", "ledger"]
+    assert (spec["egress"], spec["policyTypes"]) == ([], ["Ingress", "Egress"])
+
+
 def test_an_autoscaled_deployment_leaves_its_replicas_to_the_autoscaler(
     production: Rendered,
 ) -> None:

@@ -80,6 +80,15 @@ async def test_who_initialises_second_finds_the_first_ones_identities(
     assert again.markers == layout.markers
 
 
+async def test_an_empty_store_is_not_taken_for_new_while_the_ledger_is_away(
+    client: StoreClient,
+) -> None:
+    layout = LayoutKeeper(client, SCRIPTS, clock=ClockKind.REAL, may_initialise=True, is_known=None)
+    with pytest.raises(StoreUnavailable, match="the ledger, which would tell"):
+        await layout.open()
+    assert await client.execute("DBSIZE") == 0
+
+
 async def test_a_store_that_is_opened_again_is_the_same(
     client: StoreClient, tmp_path: Path
 ) -> None:

@@ -35,11 +35,10 @@ spec:
     - {port: 53, protocol: TCP}
 {{- end }}
 
-{{/* What `fluxrouter serve` reaches: names, the cluster's API, store and database. */}}
+{{/* What `fluxrouter serve` reaches in any role: names, store and database. */}}
 {{- define "fluxrouter.serveEgress" -}}
 {{- $policy := .Values.networkPolicy -}}
 {{ include "fluxrouter.egressDns" . }}
-{{- include "fluxrouter.egressPorts" $policy.apiServerPorts }}
 {{- if include "fluxrouter.hasValkey" . }}
 - to:
     {{- include "fluxrouter.peer" (list . "valkey") | nindent 4 }}
@@ -52,6 +51,14 @@ spec:
 {{- end }}
 {{- end }}
 
+{{/* Who may scrape. */}}
+{{- define "fluxrouter.scrapeIngress" -}}
+{{- with .Values.networkPolicy.scrapers }}
+- from: {{- toYaml . | nindent 4 }}
+  ports: [{port: metrics}]
+{{- end }}
+{{- end }}
+
 {{/* Who may call gRPC and HTTP, and who may scrape. */}}
 {{- define "fluxrouter.serveIngress" -}}
 - from:
@@ -61,8 +68,5 @@ spec:
     {{- toYaml . | nindent 4 }}
     {{- end }}
   ports: [{port: grpc}]
-{{- with .Values.networkPolicy.scrapers }}
-- from: {{- toYaml . | nindent 4 }}
-  ports: [{port: metrics}]
-{{- end }}
+{{- include "fluxrouter.scrapeIngress" . }}
 {{- end }}

@@ -1,17 +1,7 @@
-{{/*
-`fluxrouter serve` as the servers and the ledger's own server run it; both are told the same, but for
-the few lines that their templates add.
-*/}}
-{{- define "fluxrouter.serveEnv" -}}
-- {name: FLUXROUTER_LISTEN, value: "0.0.0.0:50051"}
+{{/* What `fluxrouter serve` is told in every pod, whatever its role. */}}
+{{- define "fluxrouter.commonEnv" -}}
 - {name: FLUXROUTER_METRICS_LISTEN, value: "0.0.0.0:9464"}
 - {name: FLUXROUTER_DATA_DIR, value: /var/lib/fluxrouter}
-- {name: FLUXROUTER_CREDENTIALS_FILE, value: /etc/fluxrouter/credentials/credentials.yaml}
-{{- if ne .Values.tls.mode "none" }}
-- {name: FLUXROUTER_TLS_CERT, value: /etc/fluxrouter/tls/tls.crt}
-- {name: FLUXROUTER_TLS_KEY, value: /etc/fluxrouter/tls/tls.key}
-{{- end }}
-- {name: FLUXROUTER_DRAIN_GRACE_SECONDS, value: {{ .Values.server.drain.graceSeconds | quote }}}
 - {name: FLUXROUTER_LOG_FORMAT, value: json}
 - {name: FLUXROUTER_LOG_LEVEL, value: {{ .Values.log.level }}}
 - name: FLUXROUTER_STORE
@@ -24,6 +14,18 @@ the few lines that their templates add.
   valueFrom:
     secretKeyRef: {name: {{ include "fluxrouter.generatedSecret" . }}, key: store-url}
   {{- end }}
+{{- end }}
+
+{{/* And where it takes calls: the servers, and the ledger's own where that is a file. */}}
+{{- define "fluxrouter.serveEnv" -}}
+{{ include "fluxrouter.commonEnv" . }}
+- {name: FLUXROUTER_LISTEN, value: "0.0.0.0:50051"}
+- {name: FLUXROUTER_CREDENTIALS_FILE, value: /etc/fluxrouter/credentials/credentials.yaml}
+{{- if ne .Values.tls.mode "none" }}
+- {name: FLUXROUTER_TLS_CERT, value: /etc/fluxrouter/tls/tls.crt}
+- {name: FLUXROUTER_TLS_KEY, value: /etc/fluxrouter/tls/tls.key}
+{{- end }}
+- {name: FLUXROUTER_DRAIN_GRACE_SECONDS, value: {{ .Values.server.drain.graceSeconds | quote }}}
 {{- end }}
 
 {{- define "fluxrouter.postgresEnv" -}}

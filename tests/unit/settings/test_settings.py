@@ -102,3 +102,13 @@ def test_a_simulated_clock_is_refused_where_others_can_reach_it() -> None:
     with pytest.raises(SettingsError, match="--simulated-clock"):
         read_settings({"simulated_clock": "clock", "listen": "0.0.0.0:1"}, {})
     assert read_settings({"simulated_clock": "clock"}, {}).simulated_clock == Path("clock")
+
+
+def test_a_part_of_a_server_needs_an_external_store() -> None:
+    with pytest.raises(SettingsError, match="--role serve: an embedded store"):
+        read_settings({"role": "serve"}, {})
+
+
+def test_who_keeps_the_ledger_must_be_told_which() -> None:
+    with pytest.raises(SettingsError, match="--role ledger: there is none to keep"):
+        read_settings({"role": "ledger", "store": "valkey://store"}, {})

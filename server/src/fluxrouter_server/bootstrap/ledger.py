@@ -23,7 +23,7 @@ from fluxrouter_server.bootstrap.stores import Stores
 from fluxrouter_server.ledger.engines import read_ledger_url
 from fluxrouter_server.ledger.reader import SqlLedgerReader
 from fluxrouter_server.services.recurring import Recurring
-from fluxrouter_server.settings import Settings
+from fluxrouter_server.settings import Role, Settings
 from fluxrouter_server.store.addresses import StoreAddress
 from fluxrouter_server.store.ledger_stream import ValkeyLedgerStream
 from fluxrouter_server.store.scripts import read_scripts
@@ -51,7 +51,7 @@ class LedgerOrders:
 
 @asynccontextmanager
 async def open_ledger(settings: Settings, stores: Stores) -> AsyncIterator[OpenLedger]:
-    """Keeps the ledger until left, which brings over what waits.
+    """Reads the ledger, and keeps it but for the role `serve`, until left; then brings the rest.
 
     Args:
         settings: Where it is kept.
@@ -62,22 +62,28 @@ async def open_ledger(settings: Settings, stores: Stores) -> AsyncIterator[OpenL
     """
     url = ledger_url(settings)
     if not url:
-        _log.warning("no_ledger_kept", remedy="give --ledger-url, or entries stay in the store")
+        if settings.role is not Role.SERVE:
+            _log.warning("no_ledger_kept", remedy="give --ledger-url, or entries stay in the store")
         yield OpenLedger(NoLedger(), None)
         return
     reader = SqlLedgerReader(read_ledger_url(url))
     watch = LedgerWatch(ValkeyLedgerStream(stores.client, read_scripts(), worker="watch"))
     watching = Recurring("count the ledger's backlog", watch.look, interval_seconds=_WATCH_SECONDS)
     orders = LedgerOrders(stores.address, url, settings.log_format, settings.log_level)
-    keeper = asyncio.create_task(_keep_running(orders), name="keep the ledger's worker running")
+    keeper = (
+        None
+        if settings.role is Role.SERVE
+        else asyncio.create_task(_keep_running(orders), name="keep the ledger's worker running")
+    )
     watching.start()
     try:
         async with rebuilding(settings, stores, url):
             yield OpenLedger(reader, watch)
     finally:
         await watching.stop()
-        keeper.cancel()
-        await asyncio.wait([keeper])
+        if keeper is not None:
+            keeper.cancel()
+            await asyncio.wait([keeper])
         reader.close()
 
 

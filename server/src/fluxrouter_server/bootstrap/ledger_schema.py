@@ -23,11 +23,11 @@ def ledger_url(settings: Settings) -> str:
     return sqlite_url(settings.data_dir / _FILE_NAME)
 
 
-async def prepare_ledger(settings: Settings) -> bool:
+async def prepare_ledger(settings: Settings) -> bool | None:
     """Brings the ledger's schema up to date, and returns whether it knows the store already.
 
-    A database that is away keeps no server from starting: its worker waits for it. What it would
-    have known is then not known.
+    A database that is away keeps no server from starting: its worker waits for it. What it knows is
+    then not known: None.
 
     Raises:
         LedgerRefused: The URL is none, or a newer server wrote it.
@@ -48,7 +48,7 @@ async def prepare_ledger(settings: Settings) -> bool:
         return await source.knows_store()
     except LedgerUnavailable as error:
         _log.warning("ledger_unavailable", reason=str(error))
-        return False
+        return None
     finally:
         book.close()
         source.close()

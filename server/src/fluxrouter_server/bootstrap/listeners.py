@@ -29,16 +29,19 @@ from fluxrouter_server.transport.health import Health
 from fluxrouter_server.transport.reflection import reflection_handlers
 from fluxrouter_server.transport.tls import TlsFiles, server_credentials
 
-__all__ = ["Ports", "open_ports"]
+__all__ = ["Ports", "open_metrics_port", "open_ports"]
 
 _log = structlog.get_logger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
 class Ports:
-    """Where a server listens, with the ports that were free where 0 was asked for."""
+    """Where a server listens, with the ports that were free where 0 was asked for.
 
-    grpc: Address
+    `grpc` is None where it takes no calls.
+    """
+
+    grpc: Address | None
     metrics: Address
     simulator_url: str = ""
 
@@ -90,6 +93,22 @@ async def open_ports(settings: Settings, core: Core, chosen: Chosen) -> AsyncIte
             )
         finally:
             await _drain(server, front, settings, core.drain)
+
+
+@asynccontextmanager
+async def open_metrics_port(settings: Settings, core: Core) -> AsyncIterator[Ports]:
+    """Listens for probes and scrapes alone, until left.
+
+    Raises:
+        ListenError: the address is taken, or is not this machine's.
+    """
+    http = _http_port(core, Health((), store_problem=core.stores.problem, drain=core.drain), None)
+    port = await _start_http(http, settings.metrics_listen)
+    try:
+        yield Ports(None, replace(settings.metrics_listen, port=port))
+    finally:
+        core.drain.begin()
+        await http.stop()
 
 
 def _listen_directly(server: aio.Server, settings: Settings) -> Address:

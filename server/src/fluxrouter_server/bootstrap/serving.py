@@ -12,12 +12,12 @@ import structlog
 from fluxrouter_server.bootstrap.core import open_core
 from fluxrouter_server.bootstrap.examples import apply_examples, example_key
 from fluxrouter_server.bootstrap.garbage import spare_the_collector
-from fluxrouter_server.bootstrap.listeners import Ports, open_ports
+from fluxrouter_server.bootstrap.listeners import Ports, open_metrics_port, open_ports
 from fluxrouter_server.bootstrap.private_files import write_private
 from fluxrouter_server.bootstrap.signals import StopSignals
 from fluxrouter_server.bootstrap.stores import Stores, keep_running
 from fluxrouter_server.bootstrap.use_cases import UseCases
-from fluxrouter_server.settings import Settings
+from fluxrouter_server.settings import Role, Settings
 from fluxrouter_server.transport.choice import Chosen, TransportKind, choose_transport
 from fluxrouter_server.transport.drain import Drain
 
@@ -46,7 +46,7 @@ class Listening:
     """A server that is ready.
 
     Attributes:
-        grpc: Address of the gRPC services.
+        grpc: Address of the gRPC services; empty where no calls are taken.
         metrics: Address of /metrics, /healthz and /readyz.
         api_key: A key of the example account; None without `--examples`.
         is_local: Whether calls from this machine need no credential.
@@ -99,9 +99,13 @@ async def _run(
         api_key = await _examples(
             settings, core.use_cases
         )  # first, so that workers begin with them
-        ports = await stack.enter_async_context(open_ports(settings, core, chosen))
+        ports = await stack.enter_async_context(
+            open_metrics_port(settings, core)
+            if settings.role is Role.LEDGER
+            else open_ports(settings, core, chosen)
+        )
         listening = Listening(
-            grpc=str(ports.grpc),
+            grpc=str(ports.grpc or ""),
             metrics=str(ports.metrics),
             api_key=api_key,
             is_local=core.is_local,

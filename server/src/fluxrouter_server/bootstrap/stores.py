@@ -178,7 +178,7 @@ async def _locate(settings: Settings) -> tuple[EmbeddedStore | None, StoreAddres
 
 
 def _layout(
-    client: StoreClient, scripts: ScriptLibrary, settings: Settings, *, is_known: bool
+    client: StoreClient, scripts: ScriptLibrary, settings: Settings, *, is_known: bool | None
 ) -> LayoutKeeper:
     return LayoutKeeper(
         client,

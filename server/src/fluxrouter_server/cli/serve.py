@@ -67,6 +67,9 @@ def serve(**given: Any) -> None:  # noqa: ANN401 - one for each setting
 
 def _announce(settings: Settings, listening: serving.Listening) -> None:
     """Says where the server listens and, with the examples, how to try it."""
+    if not listening.grpc:
+        click.echo(f"FluxRouter keeps the ledger, metrics on {listening.metrics}/metrics")
+        return
     click.echo(
         f"FluxRouter serves gRPC on {listening.grpc}, metrics on {listening.metrics}/metrics"
     )

@@ -11,13 +11,22 @@ from pathlib import Path
 from typing import Any
 
 from fluxrouter_server.settings.options import OPTIONS, Option
+from fluxrouter_server.settings.roles import Role
 from fluxrouter_server.settings.values import Address
 from fluxrouter_server.store.addresses import StoreAddress
 from fluxrouter_server.store.embedded_config import AppendFsync
 from fluxrouter_server.telemetry.logs import LogFormat, LogLevel
 from fluxrouter_server.transport.choice import TransportKind
 
-__all__ = ["OPTIONS", "Address", "Option", "Settings", "SettingsError", "read_settings"]
+__all__ = [
+    "OPTIONS",
+    "Address",
+    "Option",
+    "Role",
+    "Settings",
+    "SettingsError",
+    "read_settings",
+]
 
 
 class SettingsError(ValueError):
@@ -28,6 +37,7 @@ class SettingsError(ValueError):
 class Settings:
     """What a server is told; each attribute is the setting of that name in `OPTIONS`."""
 
+    role: Role
     listen: Address
     transport: TransportKind
     workers: int
@@ -102,5 +112,18 @@ def _require_consistent(settings: Settings) -> None:
         raise SettingsError("--edge: it runs inside of Envoy; leave --transport grpc out")
     if settings.workers > 1 and settings.transport is TransportKind.GRPC:
         raise SettingsError("--workers: grpc.aio is one process; give --transport envoy, too")
+    _require_parts(settings)
     if settings.metrics_listen.path:
         raise SettingsError("--metrics-listen: must be host:port; scrapers know no unix sockets")
+
+
+def _require_parts(settings: Settings) -> None:
+    if settings.role is Role.ALL:
+        return
+    if settings.store is None:
+        raise SettingsError(
+            f"--role {settings.role}: an embedded store is one server's alone, which does "
+            "everything; leave it out, or give --store"
+        )
+    if settings.role is Role.LEDGER and not settings.ledger_url:
+        raise SettingsError("--role ledger: there is none to keep; give --ledger-url, too")

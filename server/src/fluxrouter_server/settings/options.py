@@ -4,6 +4,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Final
 
+from fluxrouter_server.settings.roles import Role
 from fluxrouter_server.settings.values import (
     one_of,
     read_address,
@@ -56,6 +57,14 @@ class Option:
 
 
 OPTIONS: Final = (
+    Option(
+        "role",
+        one_of(Role),
+        Role.ALL,
+        "What this process does, with an external store: `all`, `serve` without bringing entries "
+        "into the ledger, or `ledger`, nothing but that.",
+        "NAME",
+    ),
     Option(
         "listen",
         read_address,

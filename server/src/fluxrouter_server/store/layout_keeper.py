@@ -43,6 +43,7 @@ class LayoutKeeper:
         may_initialise: An external store without any data is a new one. An embedded one that has
             neither data nor a witness always is.
         is_known: The ledger knows this store: without any data it has lost it, and is never new.
+            None: the ledger cannot tell, so nobody can.
 
     Attributes:
         markers: The marker to expect, by shard.
@@ -59,13 +60,14 @@ class LayoutKeeper:
         clock: ClockKind,
         witness: Witness | None = None,
         may_initialise: bool = False,
-        is_known: bool = False,
+        is_known: bool | None = False,
     ) -> None:
         self._client = client
         self._scripts = scripts
         self._clock = clock
         self._witness = witness
-        self._may_initialise = (may_initialise or witness is not None) and not is_known
+        self._may_initialise = (may_initialise or witness is not None) and is_known is not True
+        self._is_known = is_known
         self._known: tuple[ShardLife, ...] | None = None
         self._has_lost = False
         self.progress: str | None = None
@@ -81,13 +83,14 @@ class LayoutKeeper:
         Raises:
             StoreRefused: The data has another layout or clock than this server, or the witness
                 file cannot be used.
-            StoreUnavailable: No answer.
+            StoreUnavailable: No answer, or there is no data and the ledger cannot tell why.
         """
         trusted = self._known
         if self._witness is not None:
             trusted = await asyncio.to_thread(self._witness.read)
         verdict = await self._look(trusted)
         if isinstance(verdict, Initialise):
+            self._require_knowledge()
             await initialise(self._client, self._scripts, self._clock)
             verdict = await self._look(trusted)
         match verdict:
@@ -124,6 +127,14 @@ class LayoutKeeper:
             or f"Shard {shard:02x} of the store holds other data than it should; looking into it",
             outcome_unknown=False,
         )
+
+    def _require_knowledge(self) -> None:
+        if self._is_known is None and self._witness is None:
+            raise StoreUnavailable(
+                "The store is empty, and the ledger, which would tell whether it is new or lost "
+                "its data, does not answer: start again when it does",
+                outcome_unknown=False,
+            )
 
     async def _look(self, trusted: tuple[ShardLife, ...] | None) -> Verdict:
         return judge(
