@@ -11,6 +11,8 @@ from google.protobuf.timestamp_pb2 import Timestamp
 
 from fluxrouter.v1 import ledger_pb2, usage_pb2
 from fluxrouter_server.cli.resource_files import read_resources
+from fluxrouter_server.domain.ids import AccountUid
+from fluxrouter_server.store.keys import account_keys
 from fluxrouter_testing.customers import account, connected, plan
 from fluxrouter_testing.fleet import Fleet, running_fleet
 from fluxrouter_testing.refusals import Refusal, refused
@@ -188,3 +190,18 @@ async def test_the_command_corrects_and_credits(shop: Shop, fleet: Fleet) -> Non
     focus = fluxrouter(fleet, "ledger", "export", shop.account, "--format", "focus").stdout
     assert "found later" in focus
     assert "Credit" in focus
+
+
+async def test_the_command_restores_counters_that_were_tampered_with(
+    shop: Shop, fleet: Fleet
+) -> None:
+    await correct(shop, 3 * CENT)
+    (entry,) = await entries(shop, 1)
+    key = account_keys(AccountUid(entry.account_uid)).account
+    fleet.store.command("HINCRBY", key, "s:1:a", 1)
+    done = fluxrouter(fleet, "ledger", "rebuild", shop.account)
+    assert (done.returncode, "1 counters restored" in done.stdout) == (0, True), done.stderr
+    assert (await shop.connection.spend(shop.account)).settled_nano_usd == 3 * CENT
+    assert "0 counters restored" in fluxrouter(fleet, "ledger", "rebuild", "--all").stdout
+    assert fluxrouter(fleet, "ledger", "rebuild", "nobody").returncode == 1
+    assert fluxrouter(fleet, "ledger", "rebuild").returncode == 2

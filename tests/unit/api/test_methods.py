@@ -34,6 +34,7 @@ from fluxrouter_server.services.adjusting import AdjustingService
 from fluxrouter_server.services.callers import LOCAL, Caller, KeyIdentity, Scope
 from fluxrouter_server.services.cap_service import CapService
 from fluxrouter_server.services.control_service import ControlService
+from fluxrouter_server.services.counter_rebuild import CounterRebuild
 from fluxrouter_server.services.key_service import KeyService
 from fluxrouter_server.services.metering_service import MeteringService
 from fluxrouter_server.services.ports.holds import StoreClock
@@ -58,7 +59,7 @@ def table() -> dict[str, AnyMethod]:
         control=ControlApi(cast("ControlService", None)),
         secrets=SecretsApi(cast("KeyService", None), cast("ServiceCredentials", None)),
         usage=UsageApi(cast("UsageService", None)),
-        ledger=LedgerApi(cast("AdjustingService", None)),
+        ledger=LedgerApi(cast("AdjustingService", None), cast("CounterRebuild", None)),
     )
     return {f"{method.service}.{method.name}": method for method in method_table(apis)}
 

@@ -1,12 +1,16 @@
 """LedgerService: what operators correct, as entries."""
 
+from collections.abc import AsyncIterator
+
 from fluxrouter.v1 import ledger_pb2
 from fluxrouter_server.api.call_context import CallContext
 from fluxrouter_server.api.wire_adjustments import adjustment_message, read_correction, read_credit
 from fluxrouter_server.api.wire_requests import read_named_account
+from fluxrouter_server.api.wire_usage import drift_message
 from fluxrouter_server.domain.adjustments import Adjusted, Adjustment
 from fluxrouter_server.domain.denials import Denial
 from fluxrouter_server.services.adjusting import AdjustingService
+from fluxrouter_server.services.counter_rebuild import CounterRebuild
 
 __all__ = ["LedgerApi"]
 
@@ -16,10 +20,12 @@ class LedgerApi:
 
     Args:
         adjusting: Writes corrections and credits.
+        rebuild: Restores counters.
     """
 
-    def __init__(self, adjusting: AdjustingService) -> None:
+    def __init__(self, adjusting: AdjustingService, rebuild: CounterRebuild) -> None:
         self._adjusting = adjusting
+        self._rebuild = rebuild
 
     async def correct_usage(
         self, message: ledger_pb2.CorrectUsageRequest, context: CallContext
@@ -42,6 +48,29 @@ class LedgerApi:
         return ledger_pb2.CreditInvoiceResponse(
             adjustment=adjustment_message(message.adjustment_id, found)
         )
+
+    async def rebuild_counters(
+        self, message: ledger_pb2.RebuildCountersRequest, context: CallContext
+    ) -> AsyncIterator[ledger_pb2.RebuildCountersResponse | Denial]:
+        """Answers RebuildCounters; a Denial is the last item."""
+        account = read_named_account(message.account) if message.account else None
+        if isinstance(account, Denial):
+            yield account
+            return
+        accounts = 0
+        async for progress in self._rebuild.run(account, context.caller):
+            if isinstance(progress, Denial):
+                yield progress
+                return
+            accounts += progress.accounts
+            if progress.mended or progress.incomplete or progress.waiting:
+                yield ledger_pb2.RebuildCountersResponse(
+                    mended=map(drift_message, progress.mended),
+                    incomplete=map(drift_message, progress.incomplete),
+                    accounts=accounts,
+                    waiting=progress.waiting,
+                )
+        yield ledger_pb2.RebuildCountersResponse(accounts=accounts, done=True)
 
     async def _adjust(
         self, account: str, asked: Adjustment | Denial, context: CallContext

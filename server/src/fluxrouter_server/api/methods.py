@@ -244,4 +244,7 @@ def _ledger_methods(ledger: LedgerApi) -> tuple[AnyMethod, ...]:
         UnaryMethod(
             _LEDGER, "CreditInvoice", pb2.CreditInvoiceRequest, _CHANGE, ledger.credit_invoice
         ),
+        StreamMethod(
+            _LEDGER, "RebuildCounters", pb2.RebuildCountersRequest, _CHANGE, ledger.rebuild_counters
+        ),
     )

@@ -15,11 +15,12 @@ from fluxrouter_server.domain.ledger import EntryKind, LedgerEntry
 from fluxrouter_server.domain.usage import GroupBy, UsageSums
 from fluxrouter_server.services.ledger_check import CheckProgress
 from fluxrouter_server.services.ports.holds import SpendReading
-from fluxrouter_server.services.ports.ledger import EntryFilter
+from fluxrouter_server.services.ports.ledger import Drift, EntryFilter
 from fluxrouter_server.services.usage_service import NamedEntries, UsageReport
 
 __all__ = [
     "check_response",
+    "drift_message",
     "entry_messages",
     "read_filter",
     "read_group_by",
@@ -88,19 +89,18 @@ def entry_messages(found: NamedEntries) -> list[usage_pb2.LedgerEntry]:
 
 def check_response(progress: CheckProgress) -> usage_pb2.CheckLedgerResponse:
     """Writes what differs; the caller counts accounts."""
-    return usage_pb2.CheckLedgerResponse(
-        drifts=[
-            usage_pb2.LedgerDrift(
-                account=drift.account,
-                what=drift.what,
-                period_start_time=(
-                    None if drift.period_start_us is None else timestamp(drift.period_start_us)
-                ),
-                in_store=drift.in_store,
-                in_ledger=drift.in_ledger,
-            )
-            for drift in progress.drifts
-        ]
+    return usage_pb2.CheckLedgerResponse(drifts=map(drift_message, progress.drifts))
+
+
+def drift_message(drift: Drift) -> usage_pb2.LedgerDrift:
+    """Writes something that differs, or did."""
+    start_us = drift.period_start_us
+    return usage_pb2.LedgerDrift(
+        account=drift.account,
+        what=drift.what,
+        period_start_time=None if start_us is None else timestamp(start_us),
+        in_store=drift.in_store,
+        in_ledger=drift.in_ledger,
     )
 
 

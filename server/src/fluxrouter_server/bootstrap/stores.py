@@ -17,6 +17,7 @@ from fluxrouter_server.store.adjusting import ValkeyAdjustmentStore
 from fluxrouter_server.store.catalog_store import ValkeyCatalogStore
 from fluxrouter_server.store.client import ClientSettings, StoreClient
 from fluxrouter_server.store.clock import EstimatedClock, ScriptClock, clock_file
+from fluxrouter_server.store.counter_restoring import ValkeyCounterRestorer
 from fluxrouter_server.store.credential_store import ValkeyCredentialStore
 from fluxrouter_server.store.embedded import EmbeddedSettings, EmbeddedStore
 from fluxrouter_server.store.errors import EmbeddedStoreFailed
@@ -82,6 +83,7 @@ class Stores:
     quick: Documents
     holds: ValkeyHoldStore
     adjustments: ValkeyAdjustmentStore
+    restorer: ValkeyCounterRestorer
     sweeper: ValkeySweeper
 
     def problem(self) -> str | None:
@@ -143,6 +145,7 @@ async def open_stores(settings: Settings, *, on_expired: OnExpired) -> AsyncIter
                 on_expired=on_expired,
             ),
             adjustments=ValkeyAdjustmentStore(calls),
+            restorer=ValkeyCounterRestorer(client, patient),
             sweeper=ValkeySweeper(shards, calls),
         )
 

@@ -20,6 +20,7 @@ from fluxrouter_server.services.adjusting import AdjustingService
 from fluxrouter_server.services.admissions import Admissions
 from fluxrouter_server.services.cap_service import CapService
 from fluxrouter_server.services.control_service import ControlService
+from fluxrouter_server.services.counter_rebuild import CounterRebuild
 from fluxrouter_server.services.credentials import Credentials, TokenReviewer
 from fluxrouter_server.services.decisions import Decisions
 from fluxrouter_server.services.key_service import KeyService
@@ -49,6 +50,7 @@ class UseCases:
     caps: CapService
     usage: UsageService
     adjusting: AdjustingService
+    rebuild: CounterRebuild
     control: ControlService
     keys: KeyService
     service_credentials: ServiceCredentials
@@ -101,6 +103,7 @@ def build_use_cases(
         ),
         usage=_usage(stores, decisions, payers, ledger),
         adjusting=_adjusting(stores, decisions, payers, ledger),
+        rebuild=_rebuild(stores, payers, ledger),
         control=_control(control, policies),
         keys=KeyService(accounts=control.accounts, clock=stores.clock, random=token_bytes),
         service_credentials=_service_credentials(stores),
@@ -122,6 +125,16 @@ def _adjusting(
 ) -> AdjustingService:
     return AdjustingService(
         decisions=decisions, payers=payers, store=stores.adjustments, ledger=ledger
+    )
+
+
+def _rebuild(stores: Stores, payers: Payers, ledger: LedgerReader) -> CounterRebuild:
+    return CounterRebuild(
+        counters=ValkeyCounterStore(stores.client),
+        restorer=stores.restorer,
+        ledger=ledger,
+        payers=payers,
+        problem=stores.problem,
     )
 
 
@@ -174,5 +187,5 @@ def build_apis(use_cases: UseCases, stores: Stores) -> Apis:
         control=ControlApi(use_cases.control),
         secrets=SecretsApi(use_cases.keys, use_cases.service_credentials),
         usage=UsageApi(use_cases.usage),
-        ledger=LedgerApi(use_cases.adjusting),
+        ledger=LedgerApi(use_cases.adjusting, use_cases.rebuild),
     )

@@ -7,7 +7,7 @@ import click
 from google.protobuf import json_format
 from google.protobuf.timestamp_pb2 import Timestamp
 
-from fluxrouter.v1 import usage_pb2
+from fluxrouter.v1 import ledger_pb2, usage_pb2
 from fluxrouter_server.cli.adjusting import correct, credit
 from fluxrouter_server.cli.exits import Exit
 from fluxrouter_server.cli.focus import COLUMNS, csv_line, focus_lines
@@ -148,20 +148,62 @@ def check(session: Session, /, *, account: str, output: str) -> None:
         sys.exit(Exit.FAILED)
 
 
+@ledger.command()
+@click.argument("account", required=False, default="")
+@click.option("--all", "is_all", is_flag=True, help="Of every account.")
+@output_option()
+@click.pass_obj
+def rebuild(session: Session, /, *, account: str, is_all: bool, output: str) -> None:
+    """Restore the counters of ACCOUNT, or of all, as the ledger adds up.
+
+    They may be in use meanwhile. A store that lost its data is rebuilt by itself; this waits for it
+    and shows how far it is. Exits 1 where entries are missing.
+    """
+    if bool(account) == is_all:
+        raise click.UsageError("name an account, or give --all")
+    result = ledger_pb2.RebuildCountersResponse()
+    for part in session.stream(
+        session.ledger.RebuildCounters, ledger_pb2.RebuildCountersRequest(account=account)
+    ):
+        if part.waiting:
+            click.echo(part.waiting, err=True)
+        result.mended.extend(part.mended)
+        result.incomplete.extend(part.incomplete)
+        result.accounts, result.done = part.accounts, part.done
+    if output == "json":
+        print_json(result)
+    else:
+        _print_rebuild(result)
+    if result.incomplete:
+        sys.exit(Exit.FAILED)
+
+
+def _print_rebuild(result: ledger_pb2.RebuildCountersResponse) -> None:
+    if result.mended:
+        print_table(
+            ("ACCOUNT", "WHAT", "PERIOD", "WAS", "IS"),
+            [_drift_row(drift) for drift in result.mended],
+        )
+    for drift in result.incomplete:
+        click.echo(f"{drift.account}: left as it is, entries are missing from its chain", err=True)
+    click.echo(f"{len(result.mended)} counters restored: {result.accounts} accounts looked at")
+
+
+def _drift_row(drift: usage_pb2.LedgerDrift) -> tuple[str, ...]:
+    return (
+        drift.account,
+        drift.what,
+        instant(drift.period_start_time),
+        _figure(drift, drift.in_store),
+        _figure(drift, drift.in_ledger),
+    )
+
+
 def _print_check(result: usage_pb2.CheckLedgerResponse) -> None:
     if result.drifts:
         print_table(
             ("ACCOUNT", "WHAT", "PERIOD", "STORE", "LEDGER"),
-            [
-                (
-                    drift.account,
-                    drift.what,
-                    instant(drift.period_start_time),
-                    _figure(drift, drift.in_store),
-                    _figure(drift, drift.in_ledger),
-                )
-                for drift in result.drifts
-            ],
+            [_drift_row(drift) for drift in result.drifts],
         )
     lagging = f", {result.lagging_accounts} of them lagging" if result.lagging_accounts else ""
     found = f"{len(result.drifts)} differences" if result.drifts else "no drift"

@@ -11,7 +11,7 @@ from fluxrouter_server.store.packed_limits import level_name
 from fluxrouter_server.store.replies import Reply
 from fluxrouter_server.store.shard_calls import as_bytes, as_list
 
-__all__ = ["ValkeyCounterStore", "counter_fields"]
+__all__ = ["ValkeyCounterStore", "counter_fields", "mended_fields"]
 
 _READ_SECONDS: Final = 5.0
 _ACCOUNTS_AT_ONCE: Final = 200
@@ -70,19 +70,31 @@ class ValkeyCounterStore:
 
     def differences(self, found: AccountCounters, derived: DerivedCounters) -> Sequence[Drift]:
         """Compare an account's counters with what its entries add up to."""
-        expected = counter_fields(derived)
+        mended = mended_fields(found, derived)
         starts = {str(period.number): period.start_us for period in derived.periods}
         drifts = []
         if derived.entries != found.seq:
             drifts.append(Drift(found.name, "chain", None, found.seq, derived.entries))
-        for name in sorted(expected.keys() | found.values.keys()):
-            here, there = found.values.get(name, 0), expected.get(name, 0)
-            # The store drops hours that nothing can touch any more; the ledger has them for ever.
-            is_gone = name.startswith(_HOUR) and name not in found.values
-            if here != there and not is_gone:
-                what, number = _describe(name)
-                drifts.append(Drift(found.name, what, starts.get(number), here, there))
+        for name in sorted(mended):
+            what, number = _describe(name)
+            here = found.values.get(name, 0)
+            drifts.append(Drift(found.name, what, starts.get(number), here, mended[name]))
         return drifts
+
+
+def mended_fields(found: AccountCounters, derived: DerivedCounters) -> dict[str, int]:
+    """The fields of the account's hash that are not what its entries add up to, as they should be.
+
+    The store drops hours that nothing can touch any more; the ledger has them for ever.
+    """
+    expected = counter_fields(derived)
+    names = expected.keys() | found.values.keys()
+    return {
+        name: expected.get(name, 0)
+        for name in names
+        if found.values.get(name, 0) != expected.get(name, 0)
+        and not (name.startswith(_HOUR) and name not in found.values)
+    }
 
 
 def counter_fields(derived: DerivedCounters) -> dict[str, int]:

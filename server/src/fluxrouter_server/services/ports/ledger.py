@@ -248,3 +248,15 @@ class CounterStore(Protocol):
     def differences(self, found: AccountCounters, derived: DerivedCounters) -> Sequence[Drift]:
         """Compare an account's counters with what its entries add up to."""
         ...
+
+
+class CounterRestorer(Protocol):
+    """Puts counters right on a living store. Raises StoreError."""
+
+    async def pending(self, uid: AccountUid) -> Sequence[AnyEntry]:
+        """Read the account's entries that are still in its stream, in their order."""
+        ...
+
+    async def restore(self, found: AccountCounters, derived: DerivedCounters) -> bool:
+        """Write what the entries add up to; False where the account changed since it was read."""
+        ...
