@@ -63,7 +63,7 @@ def measure_races(replicas: Sequence[int]) -> list[Race]:
             prepare(fleet.servers[0].session(), accounts=1)
             prepare_capped(fleet.servers[0].session(), _CAPPED, "1.00")
             orders = [_spending_order(server) for server in fleet.servers]
-            done = measure("race", orders, servers=_pids(fleet), store=fleet.store.pid)
+            done = measure("race", orders, servers=_pids(fleet), store=fleet.valkey.pid)
             session = fleet.servers[-1].session()
             races.append(
                 Race(

@@ -72,7 +72,7 @@ def _decisions(fleet: Fleet) -> dict[str, _Scenario]:
     for transport, server in zip(TRANSPORTS, fleet.servers, strict=True):
         pids = with_children(server.child.pid)
         for kind in _KINDS:
-            found[f"{kind} ({transport})"] = _Scenario(kind, server.address, pids, fleet.store.pid)
+            found[f"{kind} ({transport})"] = _Scenario(kind, server.address, pids, fleet.valkey.pid)
     return found
 
 

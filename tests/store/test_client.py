@@ -171,7 +171,7 @@ async def test_a_store_that_turns_into_a_replica_is_left_until_it_is_primary_aga
     [
         ({"maxmemory-policy": "allkeys-lru"}, "CONFIG SET maxmemory-policy noeviction"),
         ({"replicaof": "127.0.0.1 1"}, "let the URL lead to the primary"),
-        ({"cluster-enabled": "yes"}, "let the URL lead to a single server"),
+        ({"cluster-enabled": "yes"}, r"write valkey\+cluster://host:port"),
     ],
 )
 async def test_a_store_that_must_not_be_used_is_refused_with_the_remedy(

@@ -20,7 +20,7 @@ async def facts_of(server: ThrowawayValkey, *, skew_us: int = 0) -> StoreFacts:
 
 async def test_a_durable_store_is_found_to_be_well(durable_valkey: ThrowawayValkey) -> None:
     facts = await facts_of(durable_valkey)
-    assert [finding for finding in diagnose(facts) if not finding.ok] == []
+    assert [finding for finding in diagnose({"here": facts}) if not finding.ok] == []
     assert facts.append_fsync == "always"
     assert facts.used_memory_bytes > 0
 
@@ -29,7 +29,7 @@ async def test_what_is_configured_wrongly_is_found() -> None:
     config = {"maxmemory-policy": "allkeys-lru", "maxmemory": "1mb"}
     with running_valkey(config=config) as server:
         facts = await facts_of(server, skew_us=60_000_000)
-    wrong = {finding.name for finding in diagnose(facts) if not finding.ok}
+    wrong = {finding.name for finding in diagnose({"here": facts}) if not finding.ok}
     assert wrong == {"suitability", "clock", "persistence", "memory"}
 
 

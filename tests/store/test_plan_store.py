@@ -14,7 +14,7 @@ from fluxrouter_server.store.keys import SHARDS, ledger_key, plan_key, shard_of
 from fluxrouter_server.store.shard_calls import ShardCall, as_list
 from fluxrouter_testing.control_stores import ControlStores, control_stores
 from fluxrouter_testing.resources import sample_catalog, sample_plan
-from fluxrouter_testing.valkey import ThrowawayValkey
+from fluxrouter_testing.store_cluster import AnyStore
 
 FREE = PlanName("free")
 HOME = shard_of(FREE)
@@ -22,8 +22,8 @@ OTHERS = [shard for shard in range(SHARDS) if shard != HOME]
 
 
 @pytest.fixture
-async def stores(shared_valkey: ThrowawayValkey) -> AsyncIterator[ControlStores]:
-    async with control_stores(shared_valkey) as built:
+async def stores(shared_store: AnyStore) -> AsyncIterator[ControlStores]:
+    async with control_stores(shared_store) as built:
         yield built
 
 

@@ -6,9 +6,9 @@ from dataclasses import dataclass
 from typing import Final
 
 from fluxrouter_server.services.ports.errors import StoreError
+from fluxrouter_server.store.access import StoreAccess, store_client
 from fluxrouter_server.store.account_store import ValkeyAccountStore
 from fluxrouter_server.store.catalog_store import ValkeyCatalogStore
-from fluxrouter_server.store.client import ClientSettings, StoreClient
 from fluxrouter_server.store.clock import SimulatedClock
 from fluxrouter_server.store.credential_store import ValkeyCredentialStore
 from fluxrouter_server.store.errors import CommandNotSent
@@ -16,9 +16,10 @@ from fluxrouter_server.store.layout import ClockKind
 from fluxrouter_server.store.layout_keeper import LayoutKeeper
 from fluxrouter_server.store.plan_store import ValkeyPlanStore
 from fluxrouter_server.store.replies import Argument, Outcome, Reply
+from fluxrouter_server.store.runners import StoreRunner
 from fluxrouter_server.store.scripts import Script, ScriptLibrary, read_scripts
 from fluxrouter_server.store.shard_calls import ShardCalls
-from fluxrouter_testing.valkey import ThrowawayValkey
+from fluxrouter_testing.store_cluster import AnyStore
 
 __all__ = ["START_US", "ControlStores", "TestClock", "Unreachable", "connected", "control_stores"]
 
@@ -48,7 +49,7 @@ class TestClock:
 class Unreachable:
     """A client for which some shards never get a call; what a network that is cut in two does."""
 
-    client: StoreClient
+    client: StoreRunner
     shards: Collection[int] = ()
 
     async def evaluate(
@@ -91,7 +92,7 @@ class Unreachable:
 class ControlStores:
     """Everything that writes and reads documents, on one connection."""
 
-    client: StoreClient
+    client: StoreRunner
     network: Unreachable
     layout: LayoutKeeper
     clock: TestClock
@@ -104,17 +105,19 @@ class ControlStores:
 
 @asynccontextmanager
 async def connected(
-    server: ThrowawayValkey, scripts: ScriptLibrary = SCRIPTS
-) -> AsyncIterator[StoreClient]:
+    server: AnyStore, scripts: ScriptLibrary = SCRIPTS
+) -> AsyncIterator[StoreRunner]:
     """A client that is connected to the server."""
-    settings = ClientSettings(timeout_seconds=_PATIENCE_SECONDS)
-    async with StoreClient(server.address, scripts=scripts, settings=settings) as client:
+    access = StoreAccess(server.location)
+    async with store_client(access, scripts=scripts, timeout_seconds=_PATIENCE_SECONDS) as client:
         await client.wait_ready(_PATIENCE_SECONDS)
         yield client
 
 
 @asynccontextmanager
-async def control_stores(server: ThrowawayValkey) -> AsyncIterator[ControlStores]:
+async def control_stores(
+    server: AnyStore,
+) -> AsyncIterator[ControlStores]:
     """The stores on a server that is initialised for them, with a simulated clock."""
     async with connected(server) as client:
         layout = LayoutKeeper(client, SCRIPTS, clock=ClockKind.SIMULATED, may_initialise=True)

@@ -10,8 +10,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from fluxrouter_server.cli.session import Session
+from fluxrouter_server.store.locations import StoreShape
 from fluxrouter_testing.processes import Child, running
-from fluxrouter_testing.valkey import running_valkey
+from fluxrouter_testing.store_cluster import AnyStore, running_cluster
+from fluxrouter_testing.valkey import ThrowawayValkey, running_valkey
 
 
 class SimulatedClock:
@@ -62,14 +64,19 @@ class Server:
 class Fleet:
     """One store and the servers on it; `start_server` adds one more. Use `running_fleet`."""
 
-    def __init__(self, folder: Path, stack: ExitStack, clock: SimulatedClock | None) -> None:
-        """Takes a folder for logs and sockets, and the stack that ends what is started."""
+    def __init__(
+        self,
+        folder: Path,
+        stack: ExitStack,
+        clock: SimulatedClock | None,
+        store: AnyStore,
+    ) -> None:
+        """Takes a folder for logs and sockets, the stack that ends what is started, the store."""
         self.folder = folder
         self._clock = clock
         self.servers: list[Server] = []
         self._stack = stack
-        # It syncs every batch of decisions to disk, as the embedded store does by default.
-        self.store = stack.enter_context(running_valkey(durable=True))
+        self.store = store
 
     @property
     def clock(self) -> SimulatedClock:
@@ -79,9 +86,16 @@ class Fleet:
         return self._clock
 
     @property
+    def valkey(self) -> ThrowawayValkey:
+        """The store of a fleet whose store is one server."""
+        if not isinstance(self.store, ThrowawayValkey):
+            raise RuntimeError("this fleet's store is a Cluster: start it without a shape")
+        return self.store
+
+    @property
     def store_url(self) -> str:
         """The store's address, for `--store`."""
-        return f"unix://{self.store.address.path}"
+        return self.store.url
 
     def start_server(self, *options: str) -> Server:
         """Starts one more server and waits until it listens.
@@ -117,14 +131,16 @@ def running_fleet(
     start_us: int | None = None,
     options: Sequence[str] = (),
     with_ledger: bool = False,
+    shape: StoreShape = StoreShape.SINGLE,
 ) -> Iterator[Fleet]:
-    """Starts one Valkey and some servers, and ends them all.
+    """Starts a store and some servers, and ends them all.
 
     Args:
         servers: how many replicas to start.
         start_us: simulated time to begin at, µs since 1970 UTC; None takes the store's own clock.
         options: further options of `fluxrouter serve`.
         with_ledger: keep a ledger, in a file that all servers share.
+        shape: one Valkey, or a Cluster of three.
 
     Raises:
         StartError: a process did not come up in time.
@@ -132,7 +148,13 @@ def running_fleet(
     with ExitStack() as stack:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="fluxrouter-")))
         clock = None if start_us is None else SimulatedClock(folder / "clock", start_us)
-        fleet = Fleet(folder, stack, clock)
+        # It syncs every batch of decisions to disk, as the embedded store does by default.
+        store: AnyStore
+        if shape is StoreShape.CLUSTER:
+            store = stack.enter_context(running_cluster(durable=True))
+        else:
+            store = stack.enter_context(running_valkey(durable=True))
+        fleet = Fleet(folder, stack, clock, store)
         if with_ledger:
             options = (*options, "--ledger-url", f"sqlite:///{folder}/ledger.sqlite3")
         for _ in range(servers):

@@ -11,7 +11,7 @@ import signal
 import socket
 import subprocess
 import tempfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Final, Self
@@ -20,6 +20,7 @@ import hiredis
 
 from fluxrouter_server.store.addresses import StoreAddress
 from fluxrouter_server.store.embedded import guarded_command, valkey_binary
+from fluxrouter_server.store.locations import StoreLocation
 from fluxrouter_testing.waiting import eventually
 
 __all__ = ["ThrowawayValkey", "free_port", "is_process_alive", "running_valkey"]
@@ -38,6 +39,8 @@ class ThrowawayValkey:
             file: `{"requirepass": "secret"}`.
         durable: Keep every write, so that `kill` and `start` lose nothing.
         with_tcp: Listen on a free port of the loopback interface as well.
+        program: Another server than the bundled one.
+        arguments: Further words of its command line.
     """
 
     def __init__(
@@ -47,13 +50,18 @@ class ThrowawayValkey:
         config: Mapping[str, str] | None = None,
         durable: bool = False,
         with_tcp: bool = False,
+        program: Path | None = None,
+        arguments: Sequence[str] = (),
     ) -> None:
+        self._program = program or valkey_binary()
+        self._arguments = arguments
         self._directory = directory
         self._socket_path = directory / "s"
         self._tcp_port = free_port() if with_tcp else 0
+        self._cluster_port = free_port()
         self._config = {
             "port": str(self._tcp_port),
-            "cluster-port": str(free_port()),  # else the port and 10000, which may not exist
+            "cluster-port": str(self._cluster_port),  # else the port and 10000; it may not exist
             "bind": "127.0.0.1",
             "unixsocket": str(self._socket_path),
             "dir": str(directory),
@@ -73,10 +81,34 @@ class ThrowawayValkey:
         return StoreAddress(path=str(self._socket_path), password=self._password)
 
     @property
+    def location(self) -> StoreLocation:
+        """The same, as a store of one server."""
+        return StoreLocation.single(self.address)
+
+    @property
+    def url(self) -> str:
+        """For `--store`."""
+        return (
+            f"unix://:{self._password}@{self._socket_path}"
+            if self._password
+            else (f"unix://{self._socket_path}")
+        )
+
+    @property
     def tcp_address(self) -> StoreAddress:
         """The TCP port; only of a server made `with_tcp`."""
         assert self._tcp_port, "start it with with_tcp=True"
         return StoreAddress(host="127.0.0.1", port=self._tcp_port, password=self._password)
+
+    @property
+    def cluster_ports(self) -> tuple[int, int]:
+        """The TCP port and that of the Cluster's bus, as `CLUSTER MEET` takes them."""
+        return self._tcp_port, self._cluster_port
+
+    @property
+    def is_running(self) -> bool:
+        """Whether it was started and not stopped or killed since."""
+        return self._process is not None
 
     @property
     def pid(self) -> int:
@@ -90,12 +122,16 @@ class ThrowawayValkey:
         config_path = self._directory / "valkey.conf"
         config_path.write_text("".join(f"{key} {value}\n" for key, value in self._config.items()))
         self._process = subprocess.Popen(
-            guarded_command(str(valkey_binary()), str(config_path)),
+            guarded_command(str(self._program), str(config_path), *self._arguments),
             stdin=subprocess.PIPE,
             start_new_session=True,
         )
         eventually(self._is_ready, timeout_seconds=10)
         return self
+
+    def configure(self, **config: str) -> None:
+        """Changes settings for the next start; `replicaof="host port"`."""
+        self._config |= config
 
     def stop(self) -> None:
         """Shuts it down in order; nothing happens if it does not run."""
@@ -104,6 +140,14 @@ class ThrowawayValkey:
     def kill(self) -> None:
         """Ends it without any warning, as a crash would."""
         self._end(signal.SIGKILL)
+
+    def flush(self) -> None:
+        """Empties it."""
+        self.command("FLUSHALL")
+
+    def command_everywhere(self, *words: str | int) -> None:
+        """Runs a command on every server of the store, which is this one."""
+        self.command(*words)
 
     def copy_data(self, target: Path) -> Path:
         """Copies what a stopped durable server has on disk; returns the copy."""
@@ -137,7 +181,7 @@ class ThrowawayValkey:
 
     @property
     def _password(self) -> str:
-        return self._config.get("requirepass", "")
+        return self._config.get("requirepass", "").strip('"')
 
     def _is_ready(self) -> bool:
         assert self._process is not None

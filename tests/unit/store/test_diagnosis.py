@@ -4,7 +4,7 @@ import pytest
 
 from fluxrouter_server.services.ports.ledger import Backlog
 from fluxrouter_server.store.diagnosis import Finding, StoreFacts, diagnose, judge_backlog
-from fluxrouter_server.store.suitability import ServerFacts
+from fluxrouter_server.store.suitability import ServerFacts, Wanted
 
 SERVER = ServerFacts(
     product="valkey",
@@ -28,12 +28,16 @@ WELL = StoreFacts(
 
 
 def wrong(facts: StoreFacts) -> list[Finding]:
-    return [finding for finding in diagnose(facts) if not finding.ok]
+    return [finding for finding in diagnose({"here": facts}) if not finding.ok]
 
 
 def test_a_store_that_is_well_has_nothing_wrong() -> None:
     assert wrong(WELL) == []
-    assert len({finding.name for finding in diagnose(WELL)}) == len(diagnose(WELL)) == 5
+    assert (
+        len({finding.name for finding in diagnose({"here": WELL})})
+        == len(diagnose({"here": WELL}))
+        == 6
+    )
 
 
 @pytest.mark.parametrize(
@@ -94,3 +98,21 @@ def test_a_ledger_that_lags_beyond_its_bound_is_wrong_and_else_its_lag_is_told()
     finding = judge_backlog(Backlog(2, 30.1), max_lag_seconds=30)
     assert (finding.ok, "2 entries" in finding.problem) == (False, True)
     assert "database answers" in finding.remedy
+
+
+def test_the_server_with_the_problem_is_named_where_there_are_several() -> None:
+    servers = {"one:1": WELL, "two:2": replace(WELL, skew_us=9_000_000)}
+    (finding,) = [finding for finding in diagnose(servers) if not finding.ok]
+    assert finding.name == "clock"
+    assert finding.problem.startswith("two:2: ")
+
+
+@pytest.mark.parametrize(
+    "connected, word", [(0, "nothing is decided"), (1, "nothing is decided"), (3, "forget")]
+)
+def test_replicas_must_be_as_many_as_decisions_wait_for(connected: int, word: str) -> None:
+    server = replace(SERVER, connected_replicas=connected, min_replicas_to_write=2)
+    facts = replace(WELL, server=server, wanted=Wanted(replicas=2))
+    (finding,) = wrong(facts)
+    assert finding.name == "replicas"
+    assert word in finding.problem

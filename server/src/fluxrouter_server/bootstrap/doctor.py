@@ -7,18 +7,20 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import Final
 
+from fluxrouter_server.bootstrap.stores import store_access
 from fluxrouter_server.services.ports.errors import StoreError, StoreRefused
 from fluxrouter_server.settings import Settings
+from fluxrouter_server.store.access import StoreAccess, find_servers, store_client
 from fluxrouter_server.store.addresses import StoreAddress
-from fluxrouter_server.store.client import StoreClient
 from fluxrouter_server.store.connection import open_connection
-from fluxrouter_server.store.diagnosis import Finding, diagnose, judge_backlog
+from fluxrouter_server.store.diagnosis import Finding, StoreFacts, diagnose, judge_backlog
 from fluxrouter_server.store.embedded import EmbeddedSettings, EmbeddedStore
 from fluxrouter_server.store.errors import StoreLocked
 from fluxrouter_server.store.examination import examine
 from fluxrouter_server.store.initialisation import reinitialise, survey
 from fluxrouter_server.store.layout import ClockKind, Fenced, Initialise, Ready, judge
 from fluxrouter_server.store.ledger_stream import ValkeyLedgerStream
+from fluxrouter_server.store.locations import StoreLocation
 from fluxrouter_server.store.scripts import read_scripts
 from fluxrouter_server.store.witness import Witness
 
@@ -33,7 +35,7 @@ _NANOSECONDS_PER_MICROSECOND: Final = 1_000
 class _Patient:
     """The store to look at, and the witness of an embedded one."""
 
-    address: StoreAddress
+    access: StoreAccess
     clock: ClockKind
     witness: Witness | None
 
@@ -51,19 +53,13 @@ async def examine_store(settings: Settings) -> Sequence[Finding]:
     try:
         async with _reachable(settings) as patient:
             layout_problem = await _layout_problem(patient)
-            connection = await asyncio.wait_for(open_connection(patient.address), _CONNECT_SECONDS)
-            try:
-                facts = await asyncio.wait_for(
-                    examine(
-                        connection,
-                        layout_problem=layout_problem,
-                        now_us=lambda: time.time_ns() // _NANOSECONDS_PER_MICROSECOND,
-                    ),
-                    _CONNECT_SECONDS,
-                )
-            finally:
-                connection.abort()
-            return [*diagnose(facts), await _ledger_lag(patient, settings)]
+            findings = diagnose(
+                {
+                    str(server): await _examine(patient, server, layout_problem)
+                    for server in await find_servers(patient.access)
+                }
+            )
+            return [*findings, await _ledger_lag(patient, settings)]
     except (StoreError, OSError, TimeoutError) as error:
         where = settings.store or settings.data_dir
         return [
@@ -74,6 +70,24 @@ async def examine_store(settings: Settings) -> Sequence[Finding]:
                 remedy="see that it runs and listens there, and that this user may connect",
             )
         ]
+
+
+async def _examine(
+    patient: _Patient, server: StoreAddress, layout_problem: str | None
+) -> StoreFacts:
+    """Gathers what is judged of one server; raises as `open_connection` and `examine` do."""
+    access = patient.access
+    async with asyncio.timeout(_CONNECT_SECONDS):
+        connection = await open_connection(server, tls=access.tls.context())
+        try:
+            return await examine(
+                connection,
+                layout_problem=layout_problem,
+                now_us=lambda: time.time_ns() // _NANOSECONDS_PER_MICROSECOND,
+                wanted=access.wanted,
+            )
+        finally:
+            connection.abort()
 
 
 async def reinitialise_store(settings: Settings) -> int:
@@ -89,7 +103,7 @@ async def reinitialise_store(settings: Settings) -> int:
     scripts = read_scripts()
     async with (
         _reachable(settings, alone=True) as patient,
-        StoreClient(patient.address, scripts=scripts) as client,
+        store_client(patient.access, scripts=scripts) as client,
     ):
         await client.wait_ready(_CONNECT_SECONDS)
         lives = await reinitialise(client, scripts, clock=patient.clock, witness=patient.witness)
@@ -105,7 +119,7 @@ async def _reachable(settings: Settings, *, alone: bool = False) -> AsyncIterato
     """
     clock = ClockKind.REAL if settings.simulated_clock is None else ClockKind.SIMULATED
     if settings.store is not None:
-        yield _Patient(settings.store, clock, None)
+        yield _Patient(store_access(settings, settings.store), clock, None)
         return
     witness = Witness(settings.data_dir)
     embedded = EmbeddedStore(EmbeddedSettings(data_dir=settings.data_dir))
@@ -116,10 +130,11 @@ async def _reachable(settings: Settings, *, alone: bool = False) -> AsyncIterato
             raise StoreRefused(
                 f"{error}; stop the server that uses it, then do this again"
             ) from error
-        yield _Patient(StoreAddress(path=str(settings.data_dir / "valkey.sock")), clock, witness)
+        address = StoreAddress(path=str(settings.data_dir / "valkey.sock"))
+        yield _Patient(_embedded(settings, address), clock, witness)
         return
     try:
-        yield _Patient(address, clock, witness)
+        yield _Patient(_embedded(settings, address), clock, witness)
     finally:
         await embedded.stop()
 
@@ -131,17 +146,21 @@ async def _ledger_lag(patient: _Patient, settings: Settings) -> Finding:
         StoreError: the store does not answer.
     """
     scripts = read_scripts()
-    async with StoreClient(patient.address, scripts=scripts) as client:
+    async with store_client(patient.access, scripts=scripts) as client:
         await client.wait_ready(_CONNECT_SECONDS)
         backlog = await ValkeyLedgerStream(client, scripts, worker="doctor").backlog()
     return judge_backlog(backlog, max_lag_seconds=settings.ledger_max_lag_seconds)
+
+
+def _embedded(settings: Settings, address: StoreAddress) -> StoreAccess:
+    return store_access(settings, StoreLocation.single(address))
 
 
 async def _layout_problem(patient: _Patient) -> str | None:
     """Returns why the data can't be decided upon and what to do; None where it can."""
     scripts = read_scripts()
     try:
-        async with StoreClient(patient.address, scripts=scripts) as client:
+        async with store_client(patient.access, scripts=scripts) as client:
             await client.wait_ready(_CONNECT_SECONDS)
             verdict = judge(
                 await survey(client, scripts),

@@ -24,7 +24,7 @@ from fluxrouter_server.ledger.engines import read_ledger_url
 from fluxrouter_server.ledger.reader import SqlLedgerReader
 from fluxrouter_server.services.recurring import Recurring
 from fluxrouter_server.settings import Role, Settings
-from fluxrouter_server.store.addresses import StoreAddress
+from fluxrouter_server.store.access import StoreAccess
 from fluxrouter_server.store.ledger_stream import ValkeyLedgerStream
 from fluxrouter_server.store.scripts import read_scripts
 from fluxrouter_server.telemetry.logs import LogFormat, LogLevel
@@ -43,7 +43,7 @@ _END_SECONDS: Final = 10.0
 class LedgerOrders:
     """What a worker process is told."""
 
-    store: StoreAddress
+    store: StoreAccess
     url: str
     log_format: LogFormat
     log_level: LogLevel
@@ -69,7 +69,7 @@ async def open_ledger(settings: Settings, stores: Stores) -> AsyncIterator[OpenL
     reader = SqlLedgerReader(read_ledger_url(url))
     watch = LedgerWatch(ValkeyLedgerStream(stores.client, read_scripts(), worker="watch"))
     watching = Recurring("count the ledger's backlog", watch.look, interval_seconds=_WATCH_SECONDS)
-    orders = LedgerOrders(stores.address, url, settings.log_format, settings.log_level)
+    orders = LedgerOrders(stores.access, url, settings.log_format, settings.log_level)
     keeper = (
         None
         if settings.role is Role.SERVE

@@ -19,7 +19,7 @@ from fluxrouter_server.ledger.book import SqlLedgerBook
 from fluxrouter_server.ledger.engines import read_ledger_url
 from fluxrouter_server.ledger.worker import LedgerWorker
 from fluxrouter_server.services.ports.errors import StoreError
-from fluxrouter_server.store.client import StoreClient
+from fluxrouter_server.store.access import store_client
 from fluxrouter_server.store.ledger_stream import ValkeyLedgerStream
 from fluxrouter_server.store.scripts import read_scripts
 from fluxrouter_server.telemetry.logs import set_up_logs
@@ -43,7 +43,7 @@ def main() -> None:
 
 async def _run(orders: LedgerOrders) -> None:
     book = SqlLedgerBook(read_ledger_url(orders.url))
-    async with StoreClient(orders.store, scripts=read_scripts()) as client:
+    async with store_client(orders.store, scripts=read_scripts()) as client:
         stream = ValkeyLedgerStream(
             client, read_scripts(), worker=f"{socket.gethostname()}-{os.getpid()}"
         )

@@ -2,7 +2,7 @@
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Hashable
 from contextlib import asynccontextmanager
 from typing import Final
 
@@ -88,7 +88,7 @@ class _Comparison:
     def __init__(self, stores: Stores, work: Rebuilding) -> None:
         self._stores = stores
         self._work = work
-        self._compared: tuple[str, str] | None = None
+        self._compared: Hashable = None
 
     async def refresh(self) -> None:
         """Compare, unless this life was compared already or the store is fenced anyway.
@@ -96,9 +96,8 @@ class _Comparison:
         Raises:
             StoreError: Store or ledger do not answer.
         """
-        facts, layout = self._stores.client.facts, self._stores.layout
-        life = None if facts is None else (facts.run_id, facts.replication_id)
-        if life == self._compared or layout.fence is not None:
+        life, layout = self._stores.client.life, self._stores.layout
+        if life in (None, self._compared) or layout.fence is not None:
             return
         await self._work.close_outdated()
         await layout.open()

@@ -11,12 +11,11 @@ import structlog
 from fluxrouter_server.bootstrap.ledger_schema import prepare_ledger
 from fluxrouter_server.domain.holds import HoldState
 from fluxrouter_server.settings import Settings
+from fluxrouter_server.store.access import StoreAccess, store_client
 from fluxrouter_server.store.account_store import ValkeyAccountStore
-from fluxrouter_server.store.addresses import StoreAddress
 from fluxrouter_server.store.adjusting import ValkeyAdjustmentStore
 from fluxrouter_server.store.catalog_store import ValkeyCatalogStore
-from fluxrouter_server.store.client import ClientSettings, StoreClient
-from fluxrouter_server.store.clock import EstimatedClock, ScriptClock, clock_file
+from fluxrouter_server.store.clock import EstimatedClock, FurthestClock, ScriptClock, clock_file
 from fluxrouter_server.store.counter_restoring import ValkeyCounterRestorer
 from fluxrouter_server.store.credential_store import ValkeyCredentialStore
 from fluxrouter_server.store.embedded import EmbeddedSettings, EmbeddedStore
@@ -26,13 +25,24 @@ from fluxrouter_server.store.hold_store import ValkeyHoldStore
 from fluxrouter_server.store.hold_timing import HoldTiming
 from fluxrouter_server.store.layout import ClockKind
 from fluxrouter_server.store.layout_keeper import LayoutKeeper
+from fluxrouter_server.store.locations import StoreLocation
 from fluxrouter_server.store.plan_store import ValkeyPlanStore
+from fluxrouter_server.store.runners import StoreRunner
 from fluxrouter_server.store.scripts import ScriptLibrary, read_scripts
 from fluxrouter_server.store.shard_calls import FAN_OUT_SECONDS, ShardCalls
 from fluxrouter_server.store.sweeping import ValkeySweeper
+from fluxrouter_server.store.tls import StoreTls
 from fluxrouter_server.store.witness import Witness
 
-__all__ = ["Stores", "clock_kind", "hold_timing", "keep_running", "open_stores", "witness_of"]
+__all__ = [
+    "Stores",
+    "clock_kind",
+    "hold_timing",
+    "keep_running",
+    "open_stores",
+    "store_access",
+    "witness_of",
+]
 
 _log = structlog.get_logger(__name__)
 
@@ -75,8 +85,8 @@ class Stores:
     """
 
     embedded: EmbeddedStore | None
-    address: StoreAddress
-    client: StoreClient
+    access: StoreAccess
+    client: StoreRunner
     layout: LayoutKeeper
     clock: ScriptClock
     control: Documents
@@ -107,21 +117,17 @@ async def open_stores(settings: Settings, *, on_expired: OnExpired) -> AsyncIter
     """
     is_known = await prepare_ledger(settings)
     async with AsyncExitStack() as stack:
-        embedded, address = await _locate(settings)
+        embedded, access = await _locate(settings)
         if embedded is not None:
             stack.push_async_callback(embedded.stop)
         scripts = read_scripts()
         client = await stack.enter_async_context(
-            StoreClient(
-                address,
-                scripts=scripts,
-                settings=ClientSettings(timeout_seconds=settings.store_timeout_ms / 1000),
-            )
+            store_client(access, scripts=scripts, timeout_seconds=settings.store_timeout_ms / 1000)
         )
         await client.wait_ready(_START_SECONDS)
         layout = _layout(client, scripts, settings, is_known=is_known)
         await layout.open()
-        clock: ScriptClock = EstimatedClock()
+        clock: ScriptClock = FurthestClock() if client.is_cluster else EstimatedClock()
         if settings.simulated_clock is not None:
             clock = clock_file(settings.simulated_clock)
         timing = hold_timing(settings)
@@ -132,7 +138,7 @@ async def open_stores(settings: Settings, *, on_expired: OnExpired) -> AsyncIter
         calls = HoldCalls(client, scripts, lives=layout, clock=clock, timing=timing)
         yield Stores(
             embedded=embedded,
-            address=address,
+            access=access,
             client=client,
             layout=layout,
             clock=clock,
@@ -170,18 +176,24 @@ async def keep_running(embedded: EmbeddedStore) -> None:
         await embedded.start()
 
 
-async def _locate(settings: Settings) -> tuple[EmbeddedStore | None, StoreAddress]:
-    """Returns the store's address, and the embedded store where there is one, started."""
+async def _locate(settings: Settings) -> tuple[EmbeddedStore | None, StoreAccess]:
+    """Returns how to reach the store, and the embedded one where there is one, started."""
     if settings.store is not None:
-        return None, settings.store
+        return None, store_access(settings, settings.store)
     embedded = EmbeddedStore(
         EmbeddedSettings(data_dir=settings.data_dir, appendfsync=settings.appendfsync)
     )
-    return embedded, await embedded.start()
+    return embedded, store_access(settings, StoreLocation.single(await embedded.start()))
+
+
+def store_access(settings: Settings, location: StoreLocation) -> StoreAccess:
+    """How to reach the store that is there."""
+    tls = StoreTls(settings.store_ca, settings.store_cert, settings.store_key)
+    return StoreAccess(location, tls, settings.store_replicas)
 
 
 def _layout(
-    client: StoreClient, scripts: ScriptLibrary, settings: Settings, *, is_known: bool | None
+    client: StoreRunner, scripts: ScriptLibrary, settings: Settings, *, is_known: bool | None
 ) -> LayoutKeeper:
     return LayoutKeeper(
         client,

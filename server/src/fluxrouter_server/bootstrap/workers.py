@@ -137,7 +137,7 @@ def _orders(settings: Settings, stores: Stores, simulator_url: str) -> WorkerOrd
     """Returns what all workers are told; each is given a link of its own."""
     told = replace(
         settings,
-        store=stores.address,
+        store=stores.access.location,
         initialize_store=False,
         ledger_url="",
         examples=False,

@@ -12,15 +12,16 @@ from typing import Any
 
 from fluxrouter_server.settings.options import OPTIONS, Option
 from fluxrouter_server.settings.roles import Role
-from fluxrouter_server.settings.values import Address
-from fluxrouter_server.store.addresses import StoreAddress
+from fluxrouter_server.settings.values import Address, Durability
 from fluxrouter_server.store.embedded_config import AppendFsync
+from fluxrouter_server.store.locations import StoreLocation
 from fluxrouter_server.telemetry.logs import LogFormat, LogLevel
 from fluxrouter_server.transport.choice import TransportKind
 
 __all__ = [
     "OPTIONS",
     "Address",
+    "Durability",
     "Option",
     "Role",
     "Settings",
@@ -44,7 +45,12 @@ class Settings:
     edge: bool
     metrics_listen: Address
     data_dir: Path
-    store: StoreAddress | None
+    store: StoreLocation | None
+    store_ca: Path | None
+    store_cert: Path | None
+    store_key: Path | None
+    durability: Durability
+    store_replicas: int
     ledger_url: str
     ledger_max_lag_seconds: int
     store_timeout_ms: int
@@ -108,6 +114,7 @@ def _require_consistent(settings: Settings) -> None:
             "--simulated-clock: is for demonstrations and tests, and refused on an address that "
             f"others can reach; leave it out, or listen on 127.0.0.1 instead of {settings.listen}"
         )
+    _require_consistent_store(settings)
     if settings.edge and settings.transport is TransportKind.GRPC:
         raise SettingsError("--edge: it runs inside of Envoy; leave --transport grpc out")
     if settings.workers > 1 and settings.transport is TransportKind.GRPC:
@@ -127,3 +134,18 @@ def _require_parts(settings: Settings) -> None:
         )
     if settings.role is Role.LEDGER and not settings.ledger_url:
         raise SettingsError("--role ledger: there is none to keep; give --ledger-url, too")
+
+
+def _require_consistent_store(settings: Settings) -> None:
+    if (settings.store_cert is None) != (settings.store_key is None):
+        raise SettingsError("--store-cert and --store-key: give both, or neither")
+    is_replicated = settings.durability is Durability.REPLICATED
+    if is_replicated and settings.store is None:
+        raise SettingsError(
+            "--durability replicated: the embedded store has no replicas; give --store, too"
+        )
+    if is_replicated != (settings.store_replicas > 0):
+        raise SettingsError(
+            "--durability replicated and --store-replicas: give both, the latter as the number of "
+            "replicas that each primary of the store has, or neither"
+        )

@@ -6,6 +6,7 @@ from typing import Any, Final
 
 from fluxrouter_server.settings.roles import Role
 from fluxrouter_server.settings.values import (
+    Durability,
     one_of,
     read_address,
     read_data_dir,
@@ -24,6 +25,7 @@ __all__ = ["OPTIONS", "Option"]
 
 _ENVIRONMENT_PREFIX: Final = "FLUXROUTER_"
 _MAX_SPAN_SECONDS: Final = 7 * 24 * 3600
+_MAX_REPLICAS: Final = 16
 _MAX_WORKERS: Final = 256  # more than any machine has use for
 
 
@@ -116,9 +118,42 @@ OPTIONS: Final = (
         "store",
         read_store,
         "",
-        "An external Valkey or Redis: valkey://host:6379, valkeys:// for TLS, unix:///path. "
+        "An external Valkey or Redis: valkey://host:6379, valkeys:// for TLS, unix:///path; "
+        "valkey+sentinel://host:26379,other:26379/NAME for the primary that Sentinels know; "
+        "valkey+cluster://host:6379,other:6379 for a Cluster. "
         "Without it the server runs its own store in the data directory.",
         "URL",
+    ),
+    Option(
+        "store_ca",
+        read_optional_path,
+        "",
+        "CA certificates in PEM that vouch for the external store; default: the system's.",
+        "FILE",
+    ),
+    Option(
+        "store_cert",
+        read_optional_path,
+        "",
+        "Certificate chain in PEM that is shown to the external store, where it asks for one.",
+        "FILE",
+    ),
+    Option("store_key", read_optional_path, "", "Its private key in PEM.", "FILE"),
+    Option(
+        "durability",
+        one_of(Durability),
+        Durability.PRIMARY,
+        "What an answer of the external store stands on: `primary`, or `replicated`, which waits "
+        "until all replicas have it. README's table says what each promises.",
+        "MODE",
+    ),
+    Option(
+        "store_replicas",
+        whole_number(0, _MAX_REPLICAS),
+        "0",
+        "How many replicas each primary of the external store has; with `--durability replicated` "
+        "alone. The store's min-replicas-to-write must be the same number.",
+        "N",
     ),
     Option(
         "ledger_url",

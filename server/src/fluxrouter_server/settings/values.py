@@ -7,10 +7,11 @@ from ipaddress import ip_address
 from pathlib import Path
 from typing import Final, TypeVar
 
-from fluxrouter_server.store.addresses import StoreAddress, parse_store_url
+from fluxrouter_server.store.locations import StoreLocation, parse_store_location
 
 __all__ = [
     "Address",
+    "Durability",
     "one_of",
     "read_address",
     "read_data_dir",
@@ -31,6 +32,15 @@ _UNIX: Final = "unix:"
 _LEDGER_URLS: Final = ("sqlite:///", "postgresql://")
 #: A drain of more than an hour is a mistake in units.
 _MAX_DRAIN_SECONDS: Final = 3600
+
+
+class Durability(StrEnum):
+    """What an answer of an external store stands on."""
+
+    PRIMARY = "primary"
+    """What the primary has; what it keeps across a crash is its own configuration's affair."""
+    REPLICATED = "replicated"
+    """What the primary and all of its replicas have."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,9 +98,9 @@ def read_data_dir(text: str) -> Path:
     return Path(text).expanduser().absolute()
 
 
-def read_store(text: str) -> StoreAddress | None:
+def read_store(text: str) -> StoreLocation | None:
     """Reads a store's URL; None where the text is empty; raises ValueError."""
-    return parse_store_url(text) if text else None
+    return parse_store_location(text) if text else None
 
 
 def read_ledger(text: str) -> str:

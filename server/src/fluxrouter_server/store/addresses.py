@@ -5,10 +5,10 @@ that is wrong, nothing else.
 """
 
 from dataclasses import dataclass, field
-from typing import Final
+from typing import Final, Protocol
 from urllib.parse import SplitResult, unquote, urlsplit
 
-__all__ = ["DEFAULT_PORT", "StoreAddress", "StoreUrlInvalid", "parse_store_url"]
+__all__ = ["DEFAULT_PORT", "Place", "StoreAddress", "StoreUrlInvalid", "parse_store_url"]
 
 DEFAULT_PORT: Final = 6379
 """The port that Valkey and Redis have registered."""
@@ -20,6 +20,19 @@ _TLS_BY_SCHEME: Final = {
     "rediss": True,
 }
 _EXAMPLES: Final = "valkey://host:6379, valkeys://host:6379 (TLS) or unix:///path/to/socket"
+
+
+class Place(Protocol):
+    """Where one server is to be found: an address is one, and so is what Sentinels know."""
+
+    @property
+    def may_move(self) -> bool:
+        """Whether it may be found elsewhere the next time."""
+        ...
+
+    async def find(self) -> "StoreAddress":
+        """Where it is now; raises StoreUnavailable where nobody knows."""
+        ...
 
 
 class StoreUrlInvalid(ValueError):
@@ -53,6 +66,15 @@ class StoreAddress:
             return f"unix://{user}{self.path}"
         host = f"[{self.host}]" if ":" in self.host else self.host
         return f"{'valkeys' if self.tls else 'valkey'}://{user}{host}:{self.port}"
+
+    @property
+    def may_move(self) -> bool:
+        """See `Place`."""
+        return False
+
+    async def find(self) -> "StoreAddress":
+        """See `Place`."""
+        return self
 
 
 def parse_store_url(url: str) -> StoreAddress:

@@ -4,7 +4,7 @@ import asyncio
 
 import structlog
 
-from fluxrouter_server.store.addresses import StoreAddress
+from fluxrouter_server.store.addresses import Place
 from fluxrouter_server.store.breaker import CircuitBreaker
 from fluxrouter_server.store.deadlines import DeadlineWheel, ExpiredCalls
 from fluxrouter_server.store.errors import (
@@ -26,15 +26,13 @@ class BoundedCalls:
     """Sends commands over the kept connection and never lets one wait past its deadline.
 
     Args:
-        address: Named in errors.
+        place: Named in errors.
         keeper: Has the connection, if there is one.
         breaker: Asked before each call, told of each outcome.
     """
 
-    def __init__(
-        self, address: StoreAddress, *, keeper: ConnectionKeeper, breaker: CircuitBreaker
-    ) -> None:
-        self._address = address
+    def __init__(self, place: Place, *, keeper: ConnectionKeeper, breaker: CircuitBreaker) -> None:
+        self._place = place
         self._keeper = keeper
         self._breaker = breaker
         self._loop = asyncio.get_running_loop()
@@ -52,14 +50,14 @@ class BoundedCalls:
         """
         if not self._breaker.is_closed:
             raise CommandNotSent(
-                f"store {self._address}: does not answer; trying again in the background "
+                f"store {self._place}: does not answer; trying again in the background "
                 f"({self._keeper.last_error or 'calls timed out'})",
                 is_outage=False,  # told by the breaker itself
             )
         connection = self._keeper.current
         if connection is None:
             raise CommandNotSent(
-                f"store {self._address}: not connected ({self._keeper.last_error or 'not yet'})",
+                f"store {self._place}: not connected ({self._keeper.last_error or 'not yet'})",
                 may_repeat=True,
             )
         future = connection.call(command)
@@ -79,7 +77,7 @@ class BoundedCalls:
         if isinstance(failure, StoreNotReady) and failure.code == "READONLY":
             self._keeper.distrust()
         if failure.is_outage and self._breaker.record_failure(self._loop.time()):
-            _log.warning("store_breaker_opened", address=str(self._address), error=str(failure))
+            _log.warning("store_breaker_opened", address=str(self._place), error=str(failure))
             self._keeper.look_now()
 
     def stop(self) -> None:
@@ -92,12 +90,12 @@ class BoundedCalls:
         for future in futures:
             if future in unsent:
                 future.set_exception(
-                    CommandNotSent(f"store {self._address}: did not take the command in time")
+                    CommandNotSent(f"store {self._place}: did not take the command in time")
                 )
             else:
                 future.set_exception(
                     CommandOutcomeUnknown(
-                        f"store {self._address}: no answer in time; "
+                        f"store {self._place}: no answer in time; "
                         "the command may have been executed"
                     )
                 )

@@ -8,27 +8,30 @@ caller knows whether that is safe.
 
 import asyncio
 import ssl
-from collections.abc import Coroutine, Sequence
+from collections.abc import Coroutine, Hashable, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final, NoReturn, Self
 
-from fluxrouter_server.store.addresses import StoreAddress
-from fluxrouter_server.store.bounded_calls import BoundedCalls
-from fluxrouter_server.store.breaker import CircuitBreaker
-from fluxrouter_server.store.connection import StoreConnection
-from fluxrouter_server.store.errors import CallFailed, StoreError, StoreNotReady
-from fluxrouter_server.store.keeper import ConnectionKeeper, KeeperSettings
-from fluxrouter_server.store.replies import Argument, Command, ErrorReply, Outcome, Reply, classify
+from fluxrouter_server.store.addresses import Place
+from fluxrouter_server.store.errors import CallFailed, StoreError
+from fluxrouter_server.store.keeper import KeeperSettings
+from fluxrouter_server.store.node_link import NodeLink
+from fluxrouter_server.store.repeats import (
+    FIRST_PAUSE_SECONDS,
+    explain,
+    is_unknown_script,
+    may_repeat,
+    next_pause,
+)
+from fluxrouter_server.store.replies import Argument, Command, ErrorReply, Outcome, Reply
+from fluxrouter_server.store.runners import CommandRunner
 from fluxrouter_server.store.scripts import Script, ScriptLibrary
-from fluxrouter_server.store.suitability import ServerFacts, read_server_facts, require_suitable
+from fluxrouter_server.store.suitability import ServerFacts, Wanted
 
 __all__ = ["ClientSettings", "StoreClient"]
 
-_FIRST_PAUSE_SECONDS: Final = 0.005
-"""Before the first repeat; it doubles. Slots move and connections return within milliseconds."""
-
-_LONGEST_PAUSE_SECONDS: Final = 0.04
-"""A handful of tries fit into the usual wait of 200 ms."""
+_REPLICATION_SHARE: Final = 0.6
+"""Of the time of a call; the rest is for the call's way and for those ahead of it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,51 +42,57 @@ class ClientSettings:
         timeout_seconds: Bound on a call that names no other. 200 ms leave a promise of an answer
             within 250 ms enough room for the rest of the server.
         keeper: How the connection is kept.
+        replicas: So many must have a decision before it is answered; 0: the primary alone.
     """
 
     timeout_seconds: float = 0.2
     keeper: KeeperSettings = field(default_factory=KeeperSettings)
+    replicas: int = 0
+
+    @property
+    def replication_seconds(self) -> float:
+        """How long replicas may take: less than a call, which else could not tell their fault."""
+        return _REPLICATION_SHARE * self.timeout_seconds
 
 
 class StoreClient:
-    """Runs commands and scripts on one store over one pipelined connection.
+    """Runs commands and scripts on one server over one pipelined connection.
+
+    Implements `StoreRunner`.
 
     Use it as `async with StoreClient(...) as client`, or run `client.run()` in a TaskGroup; calls
     made before either fail with `CommandNotSent`. It belongs to one event loop.
 
     Args:
-        address: Where the store listens.
+        place: Where the store is to be found, such as its address.
         scripts: Loaded into the store at each connect, so that running one costs its hash only.
         settings: Waits and bounds.
         tls: See `open_connection`.
 
     Attributes:
-        facts: What the store said of itself at the last connect; None before the first.
         breaker: The circuit breaker, for health and metrics.
     """
 
     def __init__(
         self,
-        address: StoreAddress,
+        place: Place,
         *,
         scripts: ScriptLibrary | None = None,
         settings: ClientSettings | None = None,
         tls: ssl.SSLContext | None = None,
     ) -> None:
-        self._address = address
-        self._scripts = scripts
         self._settings = settings or ClientSettings()
-        self.breaker = CircuitBreaker()
-        self.facts: ServerFacts | None = None
-        self._keeper = ConnectionKeeper(
-            address,
-            greeting=self._introduce,
-            breaker=self.breaker,
+        self._link = NodeLink(
+            place,
+            scripts=scripts,
+            wanted=Wanted(replicas=self._settings.replicas),
             settings=self._settings.keeper,
+            replication_seconds=self._settings.replication_seconds,
             tls=tls,
         )
+        self.breaker = self._link.breaker
         self._loop = asyncio.get_running_loop()
-        self._calls = BoundedCalls(address, keeper=self._keeper, breaker=self.breaker)
+        self._calls = self._link.calls
         self._task: asyncio.Task[NoReturn] | None = None
 
     async def __aenter__(self) -> Self:
@@ -102,24 +111,41 @@ class StoreClient:
 
     async def run(self) -> NoReturn:
         """Keeps the connection until cancelled; on return all calls have ended."""
-        try:
-            await self._keeper.run()
-        finally:
-            self._calls.stop()
+        await self._link.run()
 
     async def wait_ready(self, timeout_seconds: float) -> None:
         """Waits until the store can be used; raises as `ConnectionKeeper.wait_ready` does."""
-        await self._keeper.wait_ready(timeout_seconds)
+        await self._link.keeper.wait_ready(timeout_seconds)
 
     @property
     def is_available(self) -> bool:
         """Whether a call made now would be sent."""
-        return self.breaker.is_closed and self._keeper.current is not None
+        return self.breaker.is_closed and self._link.keeper.current is not None
 
     @property
     def last_error(self) -> StoreError | None:
         """Why the last attempt to connect failed, for health; None once one succeeded."""
-        return self._keeper.last_error
+        return self._link.keeper.last_error
+
+    @property
+    def is_cluster(self) -> bool:
+        """It is one server."""
+        return False
+
+    @property
+    def facts(self) -> ServerFacts | None:
+        """What the store said of itself at the last connect; None before the first."""
+        return self._link.facts
+
+    @property
+    def life(self) -> Hashable:
+        """The run and the history of data that the server was in at the last connect."""
+        facts = self._link.facts
+        return None if facts is None else (facts.run_id, facts.replication_id)
+
+    def nodes(self) -> Sequence[CommandRunner]:
+        """This one."""
+        return [self]
 
     async def execute(self, *command: Argument, timeout_seconds: float | None = None) -> Reply:
         """Runs one command.
@@ -223,18 +249,18 @@ class StoreClient:
         deadline: float,
     ) -> Reply:
         """After a first try that failed: repeats what was not executed, while there is time."""
-        pause = _FIRST_PAUSE_SECONDS
+        pause = FIRST_PAUSE_SECONDS
         while True:
-            failure = self._explain(error, script) if isinstance(error, ErrorReply) else error
-            if not _may_repeat(failure) or self._loop.time() + pause >= deadline:
+            failure = explain(error, script)
+            if not may_repeat(failure) or self._loop.time() + pause >= deadline:
                 self._calls.record_failure(failure)
                 raise failure
             try:
-                if script is not None and _is_unknown_script(failure):
+                if script is not None and is_unknown_script(failure):
                     await self._calls.submit(("SCRIPT", "LOAD", script.source), deadline)
                 else:
                     await asyncio.sleep(pause)
-                    pause = min(2 * pause, _LONGEST_PAUSE_SECONDS)
+                    pause = next_pause(pause)
                 reply = await self._calls.submit(command, deadline)
             except (ErrorReply, CallFailed) as next_error:
                 error = next_error
@@ -242,28 +268,9 @@ class StoreClient:
             self._calls.record_answer()
             return reply
 
-    def _explain(self, reply: ErrorReply, script: Script | None) -> StoreError:
-        return classify(reply, None if script is None else script.explain(reply.text))
-
-    async def _introduce(self, connection: StoreConnection) -> None:
-        """The greeting of each new connection."""
-        facts = await read_server_facts(connection)
-        require_suitable(facts)
-        if self._scripts is not None:
-            await self._scripts.load_into(connection)
-        self.facts = facts
-
 
 def _abandon(futures: list[asyncio.Future[Reply]]) -> None:
     """Lets go of futures that nobody will await; no complaint about those that failed meanwhile."""
     for future in futures:
         if not future.cancel() and not future.cancelled():
             future.exception()
-
-
-def _may_repeat(failure: StoreError) -> bool:
-    return isinstance(failure, CallFailed) and failure.may_repeat
-
-
-def _is_unknown_script(failure: StoreError) -> bool:
-    return isinstance(failure, StoreNotReady) and failure.code == "NOSCRIPT"

@@ -13,9 +13,11 @@ from typing import Final, Protocol
 from fluxrouter_server.services.ports.errors import StoreRefused
 from fluxrouter_server.store.replies import Argument
 
-__all__ = ["EstimatedClock", "ScriptClock", "SimulatedClock", "clock_file"]
+__all__ = ["EstimatedClock", "FurthestClock", "ScriptClock", "SimulatedClock", "clock_file"]
 
 _NS_PER_US: Final = 1_000
+_FALLING_BACK: Final = 64
+"""A step of this part towards an earlier time: dozens of answers, so that one node's do little."""
 
 
 class ScriptClock(Protocol):
@@ -58,6 +60,20 @@ class EstimatedClock:
     def observe(self, store_us: int) -> None:
         """Start anew from an answer's time."""
         self._offset_us = store_us - self._monotonic_ns() // _NS_PER_US
+
+
+class FurthestClock(EstimatedClock):
+    """The clock of a store of several servers: about that of the one which is ahead of the others.
+
+    So a server's lag behind another never looks like a caller who is gone (docs/protocol.md §4).
+    """
+
+    def observe(self, store_us: int) -> None:
+        """Go on at once, and back slowly."""
+        offset_us = store_us - self._monotonic_ns() // _NS_PER_US
+        if offset_us < self._offset_us:
+            offset_us = self._offset_us - (self._offset_us - offset_us) // _FALLING_BACK
+        self._offset_us = offset_us
 
 
 class SimulatedClock:

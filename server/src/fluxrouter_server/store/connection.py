@@ -26,7 +26,14 @@ from fluxrouter_server.store.errors import (
 )
 from fluxrouter_server.store.replies import Command, ErrorReply, Reply, classify
 
-__all__ = ["MAX_PENDING", "MAX_UNSENT_BYTES", "StoreConnection", "open_connection"]
+__all__ = [
+    "MAX_PENDING",
+    "MAX_UNSENT_BYTES",
+    "MORE",
+    "StoreConnection",
+    "open_connection",
+    "pack",
+]
 
 MAX_PENDING: Final = 20_000
 """Calls that may wait for their replies: two seconds of work for the fastest store measured."""
@@ -38,12 +45,13 @@ _WRITE_BUFFER_BYTES: Final = 256 * 1024
 """What the transport may hold: a whole batch, so that a healthy store never pauses the writer, and
 little enough that most commands of a hung store are still known as not sent."""
 
-_MORE: Final = object()
+MORE: Final = object()
 """What the parser returns for an incomplete reply."""
 
-_pack = cast(
+pack = cast(
     "Callable[[Command], bytes]", hiredis.pack_command
 )  # its stub takes one-word commands only
+"""Makes the bytes of a command."""
 
 
 class StoreConnection(asyncio.Protocol):
@@ -71,7 +79,7 @@ class StoreConnection(asyncio.Protocol):
         self._loop = asyncio.get_running_loop()
         self._transport: asyncio.Transport | None = None
         self._reader = hiredis.Reader(
-            protocolError=hiredis.ProtocolError, replyError=ErrorReply, notEnoughData=_MORE
+            protocolError=hiredis.ProtocolError, replyError=ErrorReply, notEnoughData=MORE
         )
         self._sent: deque[asyncio.Future[Reply]] = deque()
         self._unsent: list[asyncio.Future[Reply]] = []
@@ -97,7 +105,7 @@ class StoreConnection(asyncio.Protocol):
             raise CommandNotSent(
                 f"store {self._address}: the connection has ended", may_repeat=True
             )
-        packed = _pack(command)
+        packed = pack(command)
         if (
             len(self._sent) + len(self._unsent) >= self._max_pending
             or self._unsent_bytes + len(packed) > self._max_unsent_bytes
@@ -155,7 +163,7 @@ class StoreConnection(asyncio.Protocol):
         reader, sent = self._reader, self._sent
         try:
             reader.feed(data)
-            while (reply := reader.gets()) is not _MORE:
+            while (reply := reader.gets()) is not MORE:
                 future = sent.popleft()
                 if future.done():
                     continue  # its caller gave up
@@ -222,6 +230,7 @@ async def open_connection(
     on_lost: Callable[[], None] | None = None,
     max_pending: int = MAX_PENDING,
     max_unsent_bytes: int = MAX_UNSENT_BYTES,
+    kind: Callable[..., StoreConnection] = StoreConnection,
 ) -> StoreConnection:
     """Connects and authenticates. The caller bounds the wait.
 
@@ -232,6 +241,7 @@ async def open_connection(
         on_lost: See `StoreConnection`.
         max_pending: See there.
         max_unsent_bytes: See there.
+        kind: Which class of connection to make.
 
     Raises:
         OSError: Nobody listens there, or TLS failed.
@@ -241,7 +251,7 @@ async def open_connection(
     loop = asyncio.get_running_loop()
 
     def build() -> StoreConnection:
-        return StoreConnection(
+        return kind(
             address, on_lost=on_lost, max_pending=max_pending, max_unsent_bytes=max_unsent_bytes
         )
 

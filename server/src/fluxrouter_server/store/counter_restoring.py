@@ -6,10 +6,10 @@ from typing import Final
 from fluxrouter_server.domain.ids import AccountUid
 from fluxrouter_server.domain.ledger import AnyEntry, UnreadableEntry
 from fluxrouter_server.services.ports.ledger import AccountCounters, DerivedCounters
-from fluxrouter_server.store.client import StoreClient
 from fluxrouter_server.store.counters import mended_fields
 from fluxrouter_server.store.keys import account_keys
 from fluxrouter_server.store.ledger_entries import read_entry
+from fluxrouter_server.store.runners import StoreRunner
 from fluxrouter_server.store.shard_calls import ShardCalls, as_bytes, as_list
 
 __all__ = ["ValkeyCounterRestorer"]
@@ -26,7 +26,7 @@ class ValkeyCounterRestorer:
         shards: Runs scripts, with patience.
     """
 
-    def __init__(self, client: StoreClient, shards: ShardCalls) -> None:
+    def __init__(self, client: StoreRunner, shards: ShardCalls) -> None:
         self._client = client
         self._shards = shards
 

@@ -5,10 +5,10 @@ from typing import Final
 
 from fluxrouter_server.domain.ids import AccountName, AccountUid
 from fluxrouter_server.services.ports.ledger import AccountCounters, DerivedCounters, Drift
-from fluxrouter_server.store.client import StoreClient
 from fluxrouter_server.store.keys import SENTINEL, SHARDS, AccountField, account_keys, names_key
 from fluxrouter_server.store.packed_limits import level_name
 from fluxrouter_server.store.replies import Reply
+from fluxrouter_server.store.runners import StoreRunner
 from fluxrouter_server.store.shard_calls import as_bytes, as_list
 
 __all__ = ["ValkeyCounterStore", "counter_fields", "mended_fields"]
@@ -26,7 +26,7 @@ class ValkeyCounterStore:
         client: Connected to the store.
     """
 
-    def __init__(self, client: StoreClient) -> None:
+    def __init__(self, client: StoreRunner) -> None:
         self._client = client
 
     async def read_all(self) -> AsyncIterator[Sequence[AccountCounters]]:

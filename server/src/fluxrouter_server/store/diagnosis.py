@@ -1,12 +1,12 @@
 """What is wrong with a store and how to mend it: small pure checks over gathered facts."""
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from typing import Final
 
 from fluxrouter_server.services.ports.errors import StoreRefused
 from fluxrouter_server.services.ports.ledger import Backlog
-from fluxrouter_server.store.suitability import ServerFacts, require_suitable
+from fluxrouter_server.store.suitability import ServerFacts, Wanted, require_suitable
 
 __all__ = ["Finding", "StoreFacts", "diagnose", "judge_backlog"]
 
@@ -30,6 +30,7 @@ class StoreFacts:
         last_write_failed: Whether the store could not write its files the last time.
         used_memory_bytes: What its data takes.
         maxmemory_bytes: What it may take; 0 is no bound.
+        wanted: What the settings take it for.
     """
 
     server: ServerFacts
@@ -40,6 +41,7 @@ class StoreFacts:
     last_write_failed: bool
     used_memory_bytes: int
     maxmemory_bytes: int
+    wanted: Wanted = Wanted()
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,9 +58,26 @@ class Finding:
     remedy: str = ""
 
 
-def diagnose(facts: StoreFacts) -> Sequence[Finding]:
-    """Run every check, in the order in which problems are best mended."""
-    return [check(facts) for check in _CHECKS]
+def diagnose(servers: Mapping[str, StoreFacts]) -> Sequence[Finding]:
+    """Run every check, in the order in which problems are best mended.
+
+    Args:
+        servers: What was gathered of each server of the store, by its address.
+
+    Returns:
+        One finding a check where all is well; else one for each server with a problem, which is
+        named where there are several.
+    """
+    findings = []
+    for check in _CHECKS:
+        found = {address: check(facts) for address, facts in servers.items()}
+        bad = {address: finding for address, finding in found.items() if not finding.ok}
+        if len(servers) == 1 or not bad:
+            findings.append(next(iter((bad or found).values())))
+            continue
+        for address, finding in bad.items():
+            findings.append(replace(finding, problem=f"{address}: {finding.problem}"))
+    return findings
 
 
 def judge_backlog(backlog: Backlog, *, max_lag_seconds: int) -> Finding:
@@ -79,12 +98,32 @@ def judge_backlog(backlog: Backlog, *, max_lag_seconds: int) -> Finding:
 
 def _suitability(facts: StoreFacts) -> Finding:
     try:
-        require_suitable(facts.server)
+        require_suitable(facts.server, facts.wanted)
     except StoreRefused as refusal:
         problem, _, remedy = str(refusal).rpartition("; ")
         return Finding("suitability", ok=False, problem=problem, remedy=remedy)
     version = ".".join(map(str, facts.server.version))
     return Finding("suitability", ok=True, problem=f"{facts.server.product} {version}")
+
+
+def _replicas(facts: StoreFacts) -> Finding:
+    wanted, connected = facts.wanted.replicas, facts.server.connected_replicas
+    if not wanted or wanted == connected:
+        return Finding("replicas", ok=True)
+    if connected < wanted:
+        return Finding(
+            "replicas",
+            ok=False,
+            problem=f"{connected} of {wanted} replicas are connected: nothing is decided",
+            remedy="bring the others back, or lower --store-replicas and min-replicas-to-write",
+        )
+    return Finding(
+        "replicas",
+        ok=False,
+        problem=f"{connected} replicas are connected and decisions wait for {wanted} of them: a "
+        "fail-over to another one would forget decisions",
+        remedy="raise --store-replicas and min-replicas-to-write to the number of replicas",
+    )
 
 
 def _layout(facts: StoreFacts) -> Finding:
@@ -159,6 +198,7 @@ def _memory(facts: StoreFacts) -> Finding:
 
 _CHECKS: Final[tuple[Callable[[StoreFacts], Finding], ...]] = (
     _suitability,
+    _replicas,
     _layout,
     _clock,
     _persistence,

@@ -1,12 +1,12 @@
 """Reads what the shards say of themselves, and begins the first or the next life of their data."""
 
 import asyncio
+from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from secrets import token_hex
 from typing import Final
 
 from fluxrouter_server.services.ports.errors import StoreError, StoreRefused
-from fluxrouter_server.store.client import StoreClient
 from fluxrouter_server.store.keys import (
     LAYOUT_VERSION,
     SHARD_HASH,
@@ -18,8 +18,10 @@ from fluxrouter_server.store.keys import (
 )
 from fluxrouter_server.store.layout import ClockKind, ShardFacts, ShardLife
 from fluxrouter_server.store.replies import Argument, Reply
+from fluxrouter_server.store.runners import StoreRunner
 from fluxrouter_server.store.scripts import ScriptLibrary
 from fluxrouter_server.store.shard_calls import FAN_OUT_SECONDS, as_bytes, as_int, as_list
+from fluxrouter_server.store.slots import shard_named
 from fluxrouter_server.store.witness import Witness
 
 __all__ = ["initialise", "reinitialise", "survey"]
@@ -29,14 +31,14 @@ _KEYS_SCANNED: Final = 1_000
 """At a time, so that the store goes on answering others."""
 
 
-async def survey(client: StoreClient, scripts: ScriptLibrary) -> tuple[ShardFacts, ...]:
+async def survey(client: StoreRunner, scripts: ScriptLibrary) -> tuple[ShardFacts, ...]:
     """Read what every shard says of itself, in one round trip; raises StoreError."""
     calls = [((meta_key(shard), names_key(shard)), ()) for shard in range(SHARDS)]
     return tuple(map(_facts, await _on_each(client, scripts, "read_shard", calls)))
 
 
 async def initialise(
-    client: StoreClient,
+    client: StoreRunner,
     scripts: ScriptLibrary,
     clock: ClockKind,
     *,
@@ -68,7 +70,7 @@ async def initialise(
 
 
 async def reinitialise(
-    client: StoreClient,
+    client: StoreRunner,
     scripts: ScriptLibrary,
     *,
     clock: ClockKind,
@@ -115,32 +117,44 @@ async def _remembered(witness: Witness | None) -> tuple[ShardLife, ...]:
         return ()  # a file that nobody can read is among what a reinitialisation mends
 
 
-async def _minutes_on_store(client: StoreClient) -> int:
+async def _minutes_on_store(client: StoreRunner) -> int:
     """Minutes since 1970: above every epoch that was counted from 1, and it grows by itself."""
     seconds, _ = as_list(await client.execute("TIME"))
     return int(as_bytes(seconds)) // 60
 
 
-async def _remove_data(client: StoreClient) -> None:
+async def _remove_data(client: StoreRunner) -> None:
     """Remove every key of ours but the identities, which keep the epoch."""
     kept = {meta_key(shard).encode() for shard in range(SHARDS)}
-    cursor = b"0"
-    while True:
-        reply = await client.execute(
-            "SCAN", cursor, "MATCH", "fx:{*", "COUNT", _KEYS_SCANNED,
-            timeout_seconds=FAN_OUT_SECONDS,
-        )  # fmt: skip
-        next_cursor, found = as_list(reply)
-        keys = [key for key in map(as_bytes, as_list(found)) if key not in kept]
-        if keys:
-            await client.execute("UNLINK", *keys, timeout_seconds=FAN_OUT_SECONDS)
-        cursor = as_bytes(next_cursor)
-        if cursor == b"0":
-            return
+    for node in client.nodes():
+        cursor = b"0"
+        while True:
+            reply = await node.execute(
+                "SCAN", cursor, "MATCH", "fx:{*", "COUNT", _KEYS_SCANNED,
+                timeout_seconds=FAN_OUT_SECONDS,
+            )  # fmt: skip
+            next_cursor, found = as_list(reply)
+            await _unlink(client, [key for key in map(as_bytes, as_list(found)) if key not in kept])
+            cursor = as_bytes(next_cursor)
+            if cursor == b"0":
+                break
+
+
+async def _unlink(client: StoreRunner, keys: list[bytes]) -> None:
+    """Remove keys, those of each shard in a command of its own: others may lie elsewhere."""
+    by_shard: dict[int | None, list[bytes]] = defaultdict(list)
+    for key in keys:
+        by_shard[shard_named((key,))].append(key)
+    await asyncio.gather(
+        *(
+            client.execute("UNLINK", *some, timeout_seconds=FAN_OUT_SECONDS)
+            for some in by_shard.values()
+        )
+    )
 
 
 async def _on_each(
-    client: StoreClient,
+    client: StoreRunner,
     scripts: ScriptLibrary,
     script: str,
     calls: Sequence[tuple[Sequence[Argument], Sequence[Argument]]],

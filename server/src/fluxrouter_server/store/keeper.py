@@ -11,11 +11,11 @@ import random
 import ssl
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
-from typing import Final, NoReturn
+from typing import Final, NoReturn, Protocol
 
 import structlog
 
-from fluxrouter_server.store.addresses import StoreAddress
+from fluxrouter_server.store.addresses import Place, StoreAddress
 from fluxrouter_server.store.breaker import CircuitBreaker
 from fluxrouter_server.store.connection import (
     MAX_PENDING,
@@ -26,12 +26,29 @@ from fluxrouter_server.store.connection import (
 from fluxrouter_server.store.errors import CommandNotSent, StoreError, StoreUnavailable
 from fluxrouter_server.store.replies import ErrorReply, classify
 
-__all__ = ["ConnectionKeeper", "Greeting", "KeeperSettings"]
+__all__ = ["Connect", "ConnectionKeeper", "Greeting", "KeeperSettings"]
 
 _log = structlog.get_logger(__name__)
 
 Greeting = Callable[[StoreConnection], Awaitable[None]]
 """Runs on every new connection before it is used; raises `StoreError` to have it refused."""
+
+
+class Connect(Protocol):
+    """Makes a connection, as `open_connection` does."""
+
+    async def __call__(
+        self,
+        address: StoreAddress,
+        *,
+        tls: ssl.SSLContext | None = ...,
+        on_lost: Callable[[], None] | None = ...,
+        max_pending: int = ...,
+        max_unsent_bytes: int = ...,
+    ) -> StoreConnection:
+        """Connect and authenticate."""
+        ...
+
 
 _LOG_AGAIN_SECONDS: Final = 30.0
 """An outage that goes on with the same words is logged this seldom."""
@@ -65,11 +82,12 @@ class ConnectionKeeper:
     """Owns the connection to one store.
 
     Args:
-        address: Where the store listens.
+        place: Where the store is to be found.
         greeting: See `Greeting`.
         breaker: Closed by a successful greeting or probe, fed with their failures.
         settings: Patience and bounds.
         tls: See `open_connection`.
+        connect: Makes a connection; another than `open_connection` for another kind of connection.
 
     Attributes:
         current: The connection to use now, or None.
@@ -78,14 +96,17 @@ class ConnectionKeeper:
 
     def __init__(
         self,
-        address: StoreAddress,
+        place: Place,
         *,
         greeting: Greeting,
         breaker: CircuitBreaker,
         settings: KeeperSettings,
         tls: ssl.SSLContext | None = None,
+        connect: Connect = open_connection,
     ) -> None:
-        self._address = address
+        self._place = place
+        self._connect = connect
+        self._found: StoreAddress | None = None
         self._greeting = greeting
         self._breaker = breaker
         self._settings = settings
@@ -133,7 +154,7 @@ class ConnectionKeeper:
                         raise self.last_error  # waiting will not help
         except TimeoutError:
             raise CommandNotSent(
-                f"store {self._address}: not usable within {timeout_seconds:g} s: "
+                f"store {self._place}: not usable within {timeout_seconds:g} s: "
                 f"{self.last_error or 'no answer'}"
             ) from None
 
@@ -162,12 +183,13 @@ class ConnectionKeeper:
         self.last_error = None
         self._breaker.record_success()
         self._logged = ("", 0.0)
-        _log.info("store_connected", address=str(self._address))
+        _log.info("store_connected", address=str(self._place))
         return connection
 
     async def _connect_and_greet(self) -> StoreConnection:
-        connection = await open_connection(
-            self._address,
+        self._found = await self._place.find()
+        connection = await self._connect(
+            self._found,
             tls=self._tls,
             on_lost=self._attention.set,
             max_pending=self._settings.max_pending,
@@ -192,10 +214,22 @@ class ConnectionKeeper:
             )
             if await self._is_interrupted(delay):
                 continue
+            if self._place.may_move and await self._has_moved():
+                return
             if self._breaker.is_closed and connection.has_received():
                 continue
             if not await self._probe(connection):
                 return
+
+    async def _has_moved(self) -> bool:
+        """Whether the store is known to be elsewhere now; where nobody knows, it is not."""
+        try:
+            found = await self._place.find()
+        except StoreError:
+            return False
+        if found != self._found:
+            _log.warning("store_moved", address=str(self._place), to=str(found))
+        return found != self._found
 
     async def _is_interrupted(self, seconds: float) -> bool:
         try:
@@ -217,19 +251,19 @@ class ConnectionKeeper:
             else:
                 self._breaker.record_failure(now())
             _log.warning(
-                "store_probe_failed", address=str(self._address), error=str(self._name(error))
+                "store_probe_failed", address=str(self._place), error=str(self._name(error))
             )
             return False
         self._breaker.record_success()
         if was_open:
-            _log.info("store_breaker_closed", address=str(self._address))
+            _log.info("store_breaker_closed", address=str(self._place))
         return True
 
     def _drop(self) -> None:
         connection, self.current = self.current, None
         if connection is not None:
             if connection.is_closed:
-                _log.warning("store_connection_lost", address=str(self._address))
+                _log.warning("store_connection_lost", address=str(self._place))
             connection.abort()
 
     def _name(self, error: Exception) -> StoreError:
@@ -238,12 +272,12 @@ class ConnectionKeeper:
         if isinstance(error, StoreError):
             return error
         if isinstance(error, TimeoutError):
-            return CommandNotSent(f"store {self._address}: no answer in time")
-        return CommandNotSent(f"store {self._address}: cannot connect: {error}")
+            return CommandNotSent(f"store {self._place}: no answer in time")
+        return CommandNotSent(f"store {self._place}: cannot connect: {error}")
 
     def _log_unreachable(self, error: StoreError, now: float) -> None:
         text, logged_at = self._logged
         if text == str(error) and now - logged_at < _LOG_AGAIN_SECONDS:
             return
         self._logged = (str(error), now)
-        _log.warning("store_unreachable", address=str(self._address), error=str(error))
+        _log.warning("store_unreachable", address=str(self._place), error=str(error))

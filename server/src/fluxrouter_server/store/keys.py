@@ -22,6 +22,7 @@ key                    type    content
 `ledger`               stream  what happened to money and documents, one field `e` an entry
 `credentials`          hash    service credential by name, in shard 0 only; `SENTINEL`
 `plans`                hash    every name a plan ever had, in shard 0 only
+`wait`                 string  empty; written so that WAIT has a write to wait for
 =====================  ======  ===================================================================
 
 Instants are integers, µs since 1970 UTC; amounts are nano-USD; both in decimal.
@@ -228,6 +229,11 @@ def credentials_key() -> str:
 def plans_key() -> str:
     """The names of all plans; they lie in shard 0."""
     return f"{prefix(0)}plans"
+
+
+def wait_key(shard: int) -> str:
+    """What is written before each WAIT for replicas; nobody reads it."""
+    return f"{prefix(shard)}wait"
 
 
 @lru_cache(maxsize=_KEYS_REMEMBERED)

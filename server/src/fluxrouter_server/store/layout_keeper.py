@@ -9,7 +9,6 @@ from typing import Final
 import structlog
 
 from fluxrouter_server.services.ports.errors import StoreUnavailable
-from fluxrouter_server.store.client import StoreClient
 from fluxrouter_server.store.initialisation import initialise, survey
 from fluxrouter_server.store.keys import SHARDS
 from fluxrouter_server.store.layout import (
@@ -22,6 +21,7 @@ from fluxrouter_server.store.layout import (
     Verdict,
     judge,
 )
+from fluxrouter_server.store.runners import StoreRunner
 from fluxrouter_server.store.scripts import ScriptLibrary
 from fluxrouter_server.store.witness import Witness
 
@@ -54,7 +54,7 @@ class LayoutKeeper:
 
     def __init__(
         self,
-        client: StoreClient,
+        client: StoreRunner,
         scripts: ScriptLibrary,
         *,
         clock: ClockKind,

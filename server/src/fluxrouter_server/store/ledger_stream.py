@@ -15,11 +15,11 @@ from collections.abc import Iterable, Sequence
 from typing import Final
 
 from fluxrouter_server.services.ports.ledger import Backlog, StreamEntry
-from fluxrouter_server.store.client import StoreClient
 from fluxrouter_server.store.errors import CommandRefused, StoreError
 from fluxrouter_server.store.keys import SHARDS, ledger_key, meta_key
 from fluxrouter_server.store.ledger_entries import read_entry
 from fluxrouter_server.store.replies import Reply
+from fluxrouter_server.store.runners import StoreRunner
 from fluxrouter_server.store.scripts import ScriptLibrary
 from fluxrouter_server.store.shard_calls import as_bytes, as_int, as_list
 
@@ -37,6 +37,10 @@ _LEAST_PER_SHARD: Final = 64
 _CALL_SECONDS: Final = 5.0
 """Bound on what is not meant to block; nobody's request waits for it."""
 
+_FIRST_LOOK_SECONDS: Final = 0.05
+_LONGEST_LOOK_SECONDS: Final = 0.25
+"""Between looks at a Cluster's streams where nothing waits: each look costs some milliseconds."""
+
 _SHARD_OF: Final = {ledger_key(shard).encode(): shard for shard in range(SHARDS)}
 
 
@@ -52,7 +56,7 @@ class ValkeyLedgerStream:
 
     def __init__(
         self,
-        client: StoreClient,
+        client: StoreRunner,
         scripts: ScriptLibrary,
         *,
         worker: str,
@@ -79,19 +83,49 @@ class ValkeyLedgerStream:
             StoreUnavailable: No answer.
             CommandRefused: A group is gone, as after a loss of data: `open` again.
         """
-        keys = [ledger_key(shard) for shard in range(SHARDS)]
-        reply = await self._client.execute(
-            "XREADGROUP", "GROUP", GROUP, self._worker, "COUNT", self._per_shard,
-            "BLOCK", max(1, int(wait_seconds * 1000)), "STREAMS", *keys, *[">"] * SHARDS,
-            timeout_seconds=wait_seconds + _CALL_SECONDS,
-        )  # fmt: skip
-        streams = [] if reply is None else as_list(reply)
+        if self._client.is_cluster:
+            streams = await self._read_apart(wait_seconds)
+        else:
+            streams = await self._read_at_once(wait_seconds)
         self._per_shard = max(_LEAST_PER_SHARD, _WANTED // max(1, len(streams)))
         found: list[StreamEntry] = []
         for stream in streams:
             name, entries = as_list(stream)
             found += _read_all(_SHARD_OF[as_bytes(name)], as_list(entries))
         return found
+
+    async def _read_at_once(self, wait_seconds: float) -> list[Reply]:
+        """All streams by one command, which blocks until one of them has something."""
+        keys = [ledger_key(shard) for shard in range(SHARDS)]
+        reply = await self._client.execute(
+            "XREADGROUP", "GROUP", GROUP, self._worker, "COUNT", self._per_shard,
+            "BLOCK", max(1, int(wait_seconds * 1000)), "STREAMS", *keys, *[">"] * SHARDS,
+            timeout_seconds=wait_seconds + _CALL_SECONDS,
+        )  # fmt: skip
+        return [] if reply is None else as_list(reply)
+
+    async def _read_apart(self, wait_seconds: float) -> list[Reply]:
+        """Stream by stream, as a Cluster wants it; to block for each would take 256 connections."""
+        loop = asyncio.get_running_loop()
+        until, pause = loop.time() + wait_seconds, _FIRST_LOOK_SECONDS
+        while True:
+            replies = await asyncio.gather(
+                *(
+                    self._client.execute(
+                        "XREADGROUP", "GROUP", GROUP, self._worker, "COUNT", self._per_shard,
+                        "STREAMS", ledger_key(shard), ">",
+                        timeout_seconds=_CALL_SECONDS,
+                    )
+                    for shard in range(SHARDS)
+                )
+            )  # fmt: skip
+            streams = [
+                stream for reply in replies if reply is not None for stream in as_list(reply)
+            ]
+            if streams or loop.time() >= until:
+                return streams
+            await asyncio.sleep(pause)
+            pause = min(2 * pause, _LONGEST_LOOK_SECONDS)
 
     async def reclaim(self) -> Sequence[StreamEntry]:
         """Take over what was given and never acknowledged, some of each shard at a time."""

@@ -17,7 +17,6 @@ from fluxrouter_server.services.ports.rebuilding import (
     KnownDocument,
     NewLife,
 )
-from fluxrouter_server.store.client import StoreClient
 from fluxrouter_server.store.clock import ScriptClock
 from fluxrouter_server.store.documents import decode_plan
 from fluxrouter_server.store.hold_timing import HoldTiming
@@ -37,6 +36,7 @@ from fluxrouter_server.store.keys import (
 from fluxrouter_server.store.layout import ClockKind, ShardLife
 from fluxrouter_server.store.replies import Command, Reply
 from fluxrouter_server.store.restored_accounts import Past, account_commands
+from fluxrouter_server.store.runners import StoreRunner
 from fluxrouter_server.store.scripts import ScriptLibrary
 from fluxrouter_server.store.shard_calls import as_bytes, as_list
 from fluxrouter_server.store.witness import Witness
@@ -64,7 +64,7 @@ class ValkeyShardRestorer:
 
     def __init__(
         self,
-        client: StoreClient,
+        client: StoreRunner,
         scripts: ScriptLibrary,
         *,
         kind: ClockKind,
@@ -170,7 +170,8 @@ class ValkeyShardRestorer:
         await self._run([("DEL", meta_key(shard))])
         cursor = b"0"
         while True:
-            pattern = prefix(shard).replace("{", "\\{").replace("}", "\\}") + "*"
+            # The hash tag in it leads to the shard's node, and there to its slot.
+            pattern = f"{prefix(shard)}*"
             (reply,) = await self._run([("SCAN", cursor, "MATCH", pattern, "COUNT", _AT_ONCE)])
             next_cursor, found = as_list(reply)
             keys = [as_bytes(key) for key in as_list(found)]
