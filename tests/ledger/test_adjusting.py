@@ -205,3 +205,16 @@ async def test_the_command_restores_counters_that_were_tampered_with(
     assert "0 counters restored" in fluxrouter(fleet, "ledger", "rebuild", "--all").stdout
     assert fluxrouter(fleet, "ledger", "rebuild", "nobody").returncode == 1
     assert fluxrouter(fleet, "ledger", "rebuild").returncode == 2
+
+
+async def test_the_command_prunes_and_forgets_labels(shop: Shop, fleet: Fleet) -> None:
+    await correct(shop, 3 * CENT, labels={"user": "ann"})
+    await entries(shop, 1)
+    done = fluxrouter(fleet, "ledger", "forget-label", "user", "--account", shop.account, "--yes")
+    assert (done.returncode, done.stdout.split()[0]) == (0, "1"), done.stderr
+    (entry,) = await entries(shop, 1)
+    assert dict(entry.labels) == {}
+    done = fluxrouter(fleet, "ledger", "prune", "--before", "2026-12-01", "--yes")
+    assert (done.returncode, done.stdout.split()[0]) == (0, "0"), done.stderr
+    assert fluxrouter(fleet, "ledger", "prune", "--before", "2027-01-14", "--yes").returncode == 1
+    assert await drifts(shop) == []

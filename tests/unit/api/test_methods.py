@@ -38,6 +38,7 @@ from fluxrouter_server.services.counter_rebuild import CounterRebuild
 from fluxrouter_server.services.key_service import KeyService
 from fluxrouter_server.services.metering_service import MeteringService
 from fluxrouter_server.services.ports.holds import StoreClock
+from fluxrouter_server.services.retention import Retention
 from fluxrouter_server.services.routing_service import RouteService
 from fluxrouter_server.services.service_credentials import ServiceCredentials
 from fluxrouter_server.services.usage_service import UsageService
@@ -59,7 +60,9 @@ def table() -> dict[str, AnyMethod]:
         control=ControlApi(cast("ControlService", None)),
         secrets=SecretsApi(cast("KeyService", None), cast("ServiceCredentials", None)),
         usage=UsageApi(cast("UsageService", None)),
-        ledger=LedgerApi(cast("AdjustingService", None), cast("CounterRebuild", None)),
+        ledger=LedgerApi(
+            cast("AdjustingService", None), cast("CounterRebuild", None), cast("Retention", None)
+        ),
     )
     return {f"{method.service}.{method.name}": method for method in method_table(apis)}
 

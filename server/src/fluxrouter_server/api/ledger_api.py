@@ -4,13 +4,15 @@ from collections.abc import AsyncIterator
 
 from fluxrouter.v1 import ledger_pb2
 from fluxrouter_server.api.call_context import CallContext
+from fluxrouter_server.api.field_reader import FieldReader
 from fluxrouter_server.api.wire_adjustments import adjustment_message, read_correction, read_credit
 from fluxrouter_server.api.wire_requests import read_named_account
-from fluxrouter_server.api.wire_usage import drift_message
+from fluxrouter_server.api.wire_usage import drift_message, read_instant
 from fluxrouter_server.domain.adjustments import Adjusted, Adjustment
 from fluxrouter_server.domain.denials import Denial
 from fluxrouter_server.services.adjusting import AdjustingService
 from fluxrouter_server.services.counter_rebuild import CounterRebuild
+from fluxrouter_server.services.retention import Retention
 
 __all__ = ["LedgerApi"]
 
@@ -21,11 +23,15 @@ class LedgerApi:
     Args:
         adjusting: Writes corrections and credits.
         rebuild: Restores counters.
+        retention: Takes out what need not be kept.
     """
 
-    def __init__(self, adjusting: AdjustingService, rebuild: CounterRebuild) -> None:
+    def __init__(
+        self, adjusting: AdjustingService, rebuild: CounterRebuild, retention: Retention
+    ) -> None:
         self._adjusting = adjusting
         self._rebuild = rebuild
+        self._retention = retention
 
     async def correct_usage(
         self, message: ledger_pb2.CorrectUsageRequest, context: CallContext
@@ -71,6 +77,30 @@ class LedgerApi:
                     waiting=progress.waiting,
                 )
         yield ledger_pb2.RebuildCountersResponse(accounts=accounts, done=True)
+
+    async def prune_ledger(
+        self, message: ledger_pb2.PruneLedgerRequest, _: CallContext
+    ) -> ledger_pb2.PruneLedgerResponse | Denial:
+        """Answers PruneLedger."""
+        reader = FieldReader()
+        before_us = read_instant(message, "before_time", reader)
+        taken = reader.denial() or await self._retention.prune(before_us)
+        if isinstance(taken, Denial):
+            return taken
+        return ledger_pb2.PruneLedgerResponse(accounts=taken.accounts, entries=taken.entries)
+
+    async def forget_label(
+        self, message: ledger_pb2.ForgetLabelRequest, _: CallContext
+    ) -> ledger_pb2.ForgetLabelResponse | Denial:
+        """Answers ForgetLabel."""
+        account = read_named_account(message.account) if message.account else None
+        if isinstance(account, Denial):
+            return account
+        value = message.value if message.HasField("value") else None
+        taken = await self._retention.forget_label(message.name, value=value, account=account)
+        if isinstance(taken, Denial):
+            return taken
+        return ledger_pb2.ForgetLabelResponse(accounts=taken.accounts, entries=taken.entries)
 
     async def _adjust(
         self, account: str, asked: Adjustment | Denial, context: CallContext

@@ -244,6 +244,8 @@ def _ledger_methods(ledger: LedgerApi) -> tuple[AnyMethod, ...]:
         UnaryMethod(
             _LEDGER, "CreditInvoice", pb2.CreditInvoiceRequest, _CHANGE, ledger.credit_invoice
         ),
+        UnaryMethod(_LEDGER, "PruneLedger", pb2.PruneLedgerRequest, _CHANGE, ledger.prune_ledger),
+        UnaryMethod(_LEDGER, "ForgetLabel", pb2.ForgetLabelRequest, _CHANGE, ledger.forget_label),
         StreamMethod(
             _LEDGER, "RebuildCounters", pb2.RebuildCountersRequest, _CHANGE, ledger.rebuild_counters
         ),

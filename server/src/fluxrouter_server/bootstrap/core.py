@@ -89,7 +89,7 @@ async def open_core(settings: Settings, *, sweeps: bool) -> AsyncIterator[Core]:
         use_cases = build_use_cases(
             stores,
             metrics,
-            ledger=ledger.reader,
+            ledger=ledger,
             configured=[item for item in configured if isinstance(item, CredentialRecord)],
             local_allowed=is_local,
             reviewer=reviewer,
@@ -109,7 +109,7 @@ def _ledger(
     settings: Settings, stores: Stores, *, works: bool
 ) -> AbstractAsyncContextManager[OpenLedger]:
     if not works:
-        return nullcontext(OpenLedger(NoLedger(), None))
+        return nullcontext(OpenLedger(NoLedger(), NoLedger(), None))
     # SQL's libraries are most of what a start would import, and only one process needs them.
     from fluxrouter_server.bootstrap.ledger import open_ledger  # noqa: PLC0415
 

@@ -22,6 +22,7 @@ from fluxrouter_server.bootstrap.rebuilding import rebuilding
 from fluxrouter_server.bootstrap.stores import Stores
 from fluxrouter_server.ledger.engines import read_ledger_url
 from fluxrouter_server.ledger.reader import SqlLedgerReader
+from fluxrouter_server.ledger.upkeep import SqlLedgerUpkeep
 from fluxrouter_server.services.recurring import Recurring
 from fluxrouter_server.settings import Role, Settings
 from fluxrouter_server.store.access import StoreAccess
@@ -64,9 +65,10 @@ async def open_ledger(settings: Settings, stores: Stores) -> AsyncIterator[OpenL
     if not url:
         if settings.role is not Role.SERVE:
             _log.warning("no_ledger_kept", remedy="give --ledger-url, or entries stay in the store")
-        yield OpenLedger(NoLedger(), None)
+        yield OpenLedger(NoLedger(), NoLedger(), None)
         return
     reader = SqlLedgerReader(read_ledger_url(url))
+    upkeep = SqlLedgerUpkeep(read_ledger_url(url))
     watch = LedgerWatch(ValkeyLedgerStream(stores.client, read_scripts(), worker="watch"))
     watching = Recurring("count the ledger's backlog", watch.look, interval_seconds=_WATCH_SECONDS)
     orders = LedgerOrders(stores.access, url, settings.log_format, settings.log_level)
@@ -78,13 +80,14 @@ async def open_ledger(settings: Settings, stores: Stores) -> AsyncIterator[OpenL
     watching.start()
     try:
         async with rebuilding(settings, stores, url):
-            yield OpenLedger(reader, watch)
+            yield OpenLedger(reader, upkeep, watch)
     finally:
         await watching.stop()
         if keeper is not None:
             keeper.cancel()
             await asyncio.wait([keeper])
         reader.close()
+        upkeep.close()
 
 
 async def _keep_running(orders: LedgerOrders) -> NoReturn:

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from fluxrouter_server.services.ports.ledger import Backlog, LedgerReader
+from fluxrouter_server.services.ports.ledger import Backlog, LedgerReader, LedgerUpkeep
 from fluxrouter_server.store.ledger_stream import ValkeyLedgerStream
 
 __all__ = ["LedgerWatch", "OpenLedger"]
@@ -25,4 +25,5 @@ class OpenLedger:
     """What a process has of the ledger; `watch` is None where it keeps none."""
 
     reader: LedgerReader
+    upkeep: LedgerUpkeep
     watch: LedgerWatch | None

@@ -14,13 +14,28 @@ from fluxrouter_server.services.ports.ledger import (
     EntryPlace,
     LedgerRefused,
     NumberedPeriod,
+    Taken,
 )
 
 __all__ = ["NoLedger"]
 
 
 class NoLedger:
-    """Implements `LedgerReader` where none is kept: it says so."""
+    """Implements `LedgerReader` and `LedgerUpkeep` where none is kept: it says so."""
+
+    async def prune(self, before_us: int) -> Taken:  # noqa: ARG002
+        """Refuses."""
+        raise _NOT_KEPT
+
+    async def forget_label(
+        self,
+        name: str,  # noqa: ARG002
+        *,
+        value: str | None,  # noqa: ARG002
+        account: AccountName | None,  # noqa: ARG002
+    ) -> Taken:
+        """Refuses."""
+        raise _NOT_KEPT
 
     async def period_usage(self, uid: AccountUid, period_start_us: int) -> LedgerUsage:  # noqa: ARG002
         """Refuses."""

@@ -13,6 +13,7 @@ from fluxrouter_server.api.methods import Apis
 from fluxrouter_server.api.router_api import RouterApi
 from fluxrouter_server.api.secrets_api import SecretsApi
 from fluxrouter_server.api.usage_api import UsageApi
+from fluxrouter_server.bootstrap.ledger_view import OpenLedger
 from fluxrouter_server.bootstrap.stores import Documents, Stores
 from fluxrouter_server.calibration.shipped import default_model
 from fluxrouter_server.routing.tier_policies import TierPolicies
@@ -31,6 +32,7 @@ from fluxrouter_server.services.payers import Payers
 from fluxrouter_server.services.ports.documents import CredentialRecord
 from fluxrouter_server.services.ports.ledger import LedgerReader
 from fluxrouter_server.services.ports.telemetry import Telemetry
+from fluxrouter_server.services.retention import Retention
 from fluxrouter_server.services.routing_service import RouteService
 from fluxrouter_server.services.service_credentials import ServiceCredentials
 from fluxrouter_server.services.sweeping import Sweeping
@@ -51,6 +53,7 @@ class UseCases:
     usage: UsageService
     adjusting: AdjustingService
     rebuild: CounterRebuild
+    retention: Retention
     control: ControlService
     keys: KeyService
     service_credentials: ServiceCredentials
@@ -63,7 +66,7 @@ def build_use_cases(
     stores: Stores,
     telemetry: Telemetry,
     *,
-    ledger: LedgerReader,
+    ledger: OpenLedger,
     configured: Sequence[CredentialRecord],
     local_allowed: bool,
     reviewer: TokenReviewer | None = None,
@@ -73,7 +76,7 @@ def build_use_cases(
     Args:
         stores: What they decide upon.
         telemetry: What they count to.
-        ledger: What usage is read from.
+        ledger: What usage is read from, and kept in order.
         configured: Service credentials of the settings.
         local_allowed: Whether calls without any credential may do everything.
         reviewer: Who verifies tokens that somebody else issues; None lets none in.
@@ -101,9 +104,10 @@ def build_use_cases(
         caps=CapService(
             admissions=admissions, decisions=decisions, payers=payers, holds=stores.holds
         ),
-        usage=_usage(stores, decisions, payers, ledger),
-        adjusting=_adjusting(stores, decisions, payers, ledger),
-        rebuild=_rebuild(stores, payers, ledger),
+        usage=_usage(stores, decisions, payers, ledger.reader),
+        adjusting=_adjusting(stores, decisions, payers, ledger.reader),
+        retention=Retention(upkeep=ledger.upkeep, clock=stores.clock),
+        rebuild=_rebuild(stores, payers, ledger.reader),
         control=_control(control, policies),
         keys=KeyService(accounts=control.accounts, clock=stores.clock, random=token_bytes),
         service_credentials=_service_credentials(stores),
@@ -187,5 +191,5 @@ def build_apis(use_cases: UseCases, stores: Stores) -> Apis:
         control=ControlApi(use_cases.control),
         secrets=SecretsApi(use_cases.keys, use_cases.service_credentials),
         usage=UsageApi(use_cases.usage),
-        ledger=LedgerApi(use_cases.adjusting, use_cases.rebuild),
+        ledger=LedgerApi(use_cases.adjusting, use_cases.rebuild, use_cases.retention),
     )

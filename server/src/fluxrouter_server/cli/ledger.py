@@ -12,6 +12,7 @@ from fluxrouter_server.cli.adjusting import correct, credit
 from fluxrouter_server.cli.exits import Exit
 from fluxrouter_server.cli.focus import COLUMNS, csv_line, focus_lines
 from fluxrouter_server.cli.output import instant, output_option, print_json, print_table, usd
+from fluxrouter_server.cli.retention import forget_label, prune
 from fluxrouter_server.cli.session import Session
 from fluxrouter_server.cli.usage import from_option, to_option
 
@@ -24,11 +25,13 @@ _NOT_MONEY = frozenset({"chain", "alerted"})
 
 @click.group()
 def ledger() -> None:
-    """List, export, check and correct what happened to money."""
+    """List, export, check, correct and keep in order what happened to money."""
 
 
 ledger.add_command(correct)
 ledger.add_command(credit)
+ledger.add_command(prune)
+ledger.add_command(forget_label)
 
 
 @ledger.command("list")

@@ -20,7 +20,16 @@ from fluxrouter_server.domain.ids import AccountUid
 from fluxrouter_server.domain.ledger import KINDS_WITHOUT_MONEY, EntryKind
 from fluxrouter_server.ledger.tables import SUMS, entries, usage
 
-__all__ = ["CUTS", "DAY_US", "KINDS_LEFT_OUT", "QUARTER_US", "Grain", "add_usage", "rebuild_usage"]
+__all__ = [
+    "CUTS",
+    "DAY_US",
+    "KINDS_LEFT_OUT",
+    "QUARTER_US",
+    "Grain",
+    "add_usage",
+    "rebuild_usage",
+    "relabel_usage",
+]
 
 QUARTER_US: Final = 15 * 60 * 1_000_000
 DAY_US: Final = 24 * 3600 * 1_000_000
@@ -77,6 +86,20 @@ def rebuild_usage(connection: Connection, uids: Sequence[AccountUid] | None = No
             _add(sums, row, row["bucket_us"])
         if sums:
             connection.execute(insert(usage), list(sums.values()))
+
+
+def relabel_usage(connection: Connection, uid: AccountUid, *, before: str, after: str) -> None:
+    """Move an account's sums from one set of labels to another; needs its shard's lock."""
+    had = (usage.c.uid == uid, usage.c.labels == before, usage.c.grain != int(Grain.QUARTER))
+    rows = [dict(row) for row in connection.execute(select(usage).where(*had)).mappings()]
+    connection.execute(delete(usage).where(*had))
+    sums: dict[tuple[Any, ...], dict[str, Any]] = {}
+    for row in rows:
+        row["labels"] = after
+        row["dimensions"] = _digest(*(row[name] for name in CUTS))
+        sums[tuple(row[name] for name in _KEY)] = row
+    if sums:
+        connection.execute(_add_statement(connection), [sums[key] for key in sorted(sums)])
 
 
 def _quarters_of(uids: Sequence[AccountUid]) -> Any:  # noqa: ANN401 - a SELECT of many columns

@@ -260,3 +260,29 @@ class CounterRestorer(Protocol):
     async def restore(self, found: AccountCounters, derived: DerivedCounters) -> bool:
         """Write what the entries add up to; False where the account changed since it was read."""
         ...
+
+
+@dataclass(frozen=True, slots=True)
+class Taken:
+    """What was taken out, or out of what: accounts and entries."""
+
+    accounts: int
+    entries: int
+
+    def __add__(self, other: "Taken") -> "Taken":
+        """Both together."""
+        return Taken(self.accounts + other.accounts, self.entries + other.entries)
+
+
+class LedgerUpkeep(Protocol):
+    """The ledger in SQL, as whoever must shorten it sees it. Raises LedgerError."""
+
+    async def prune(self, before_us: int) -> Taken:
+        """Take out entries of closed periods that are older than an instant."""
+        ...
+
+    async def forget_label(
+        self, name: str, *, value: str | None, account: AccountName | None
+    ) -> Taken:
+        """Take a label out of all entries and sums, or only where it has a value."""
+        ...
