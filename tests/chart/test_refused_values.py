@@ -48,6 +48,7 @@ def test_the_schema_names_what_is_wrong(values: dict[str, Any], told: str) -> No
             {"server": {"credentials": [_CALLER], "credentialsSecret": "mine"}},
             "server.credentials: server.credentialsSecret takes their place",
         ),
+        ({"store": {"durability": "replicated"}}, "store: the trial's Valkey has neither TLS nor"),
         (_NO_CALLERS, "server.credentials: without operator and test nobody may call"),
         ({"server": {"transport": "grpc"}}, "set server.edge.enabled=false"),
         (

@@ -251,6 +251,18 @@ def test_valkey_is_reached_by_servers_and_ledger_and_reaches_nobody(trial: Rende
     assert (spec["egress"], spec["policyTypes"]) == ([], ["Ingress", "Egress"])
 
 
+def test_the_stores_certificates_are_where_the_settings_say(production: Rendered) -> None:
+    for name in ("fluxrouter-server", "fluxrouter-ledger"):
+        container = _container(production, "Deployment", name)
+        environment = _environment(container)
+        folders = {mount["mountPath"] for mount in container["volumeMounts"]}
+
+        for variable in ("STORE_CA", "STORE_CERT", "STORE_KEY"):
+            path = environment[f"FLUXROUTER_{variable}"]
+            assert str(Path(path).parent) in folders, (name, variable)
+        assert environment["FLUXROUTER_STORE_REPLICAS"] == "2"
+
+
 def test_an_autoscaled_deployment_leaves_its_replicas_to_the_autoscaler(
     production: Rendered,
 ) -> None:

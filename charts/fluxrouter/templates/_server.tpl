@@ -14,6 +14,51 @@
   valueFrom:
     secretKeyRef: {name: {{ include "fluxrouter.generatedSecret" . }}, key: store-url}
   {{- end }}
+{{- with .Values.store }}
+{{- if .caSecret }}
+- {name: FLUXROUTER_STORE_CA, value: /etc/fluxrouter/store-ca/ca.crt}
+{{- end }}
+{{- if .certificateSecret }}
+- {name: FLUXROUTER_STORE_CERT, value: /etc/fluxrouter/store-certificate/tls.crt}
+- {name: FLUXROUTER_STORE_KEY, value: /etc/fluxrouter/store-certificate/tls.key}
+{{- end }}
+{{- if eq .durability "replicated" }}
+- {name: FLUXROUTER_DURABILITY, value: replicated}
+- {name: FLUXROUTER_STORE_REPLICAS, value: {{ .replicas | quote }}}
+{{- end }}
+{{- end }}
+{{- end }}
+
+{{/* What store and ledger want to see of certificates; for every role. */}}
+{{- define "fluxrouter.commonMounts" -}}
+- {name: tmp, mountPath: /tmp}
+- {name: data, mountPath: /var/lib/fluxrouter}
+{{- if .Values.store.caSecret }}
+- {name: store-ca, mountPath: /etc/fluxrouter/store-ca, readOnly: true}
+{{- end }}
+{{- if .Values.store.certificateSecret }}
+- {name: store-certificate, mountPath: /etc/fluxrouter/store-certificate, readOnly: true}
+{{- end }}
+{{- if .Values.ledger.filesSecret }}
+- {name: ledger-files, mountPath: /etc/fluxrouter/ledger, readOnly: true}
+{{- end }}
+{{- end }}
+
+{{- define "fluxrouter.commonVolumes" -}}
+- name: tmp
+  emptyDir: {sizeLimit: 256Mi}
+{{- if .Values.store.caSecret }}
+- name: store-ca
+  secret: {secretName: {{ .Values.store.caSecret }}, items: [{key: ca.crt, path: ca.crt}]}
+{{- end }}
+{{- if .Values.store.certificateSecret }}
+- name: store-certificate
+  secret: {secretName: {{ .Values.store.certificateSecret }}, defaultMode: 0440}
+{{- end }}
+{{- if .Values.ledger.filesSecret }}
+- name: ledger-files
+  secret: {secretName: {{ .Values.ledger.filesSecret }}, defaultMode: 0440}
+{{- end }}
 {{- end }}
 
 {{/* And where it takes calls: the servers, and the ledger's own where that is a file. */}}
@@ -61,14 +106,15 @@ livenessProbe:
 {{- end }}
 
 {{- define "fluxrouter.serveMounts" -}}
+{{ include "fluxrouter.commonMounts" . }}
 - {name: credentials, mountPath: /etc/fluxrouter/credentials, readOnly: true}
 {{- if ne .Values.tls.mode "none" }}
 - {name: tls, mountPath: /etc/fluxrouter/tls, readOnly: true}
 {{- end }}
-- {name: tmp, mountPath: /tmp}
 {{- end }}
 
 {{- define "fluxrouter.serveVolumes" -}}
+{{ include "fluxrouter.commonVolumes" . }}
 - name: credentials
   {{- if .Values.server.credentialsSecret }}
   secret: {secretName: {{ .Values.server.credentialsSecret }}, defaultMode: 0440}
@@ -78,8 +124,6 @@ livenessProbe:
 {{- if ne .Values.tls.mode "none" }}
 {{ include "fluxrouter.tlsVolume" . }}
 {{- end }}
-- name: tmp
-  emptyDir: {sizeLimit: 256Mi}
 {{- end }}
 
 {{/* "true" where the server asks the cluster whose a token is. */}}

@@ -16,6 +16,9 @@
 {{- if and .Values.store.url .Values.store.existingSecret -}}
 {{- fail "store.url: store.existingSecret names the store already; give one of them" -}}
 {{- end -}}
+{{- if and (include "fluxrouter.hasValkey" .) (or .Values.store.caSecret .Values.store.certificateSecret (eq .Values.store.durability "replicated")) -}}
+{{- fail "store: the trial's Valkey has neither TLS nor replicas; name a store, by store.existingSecret or store.url" -}}
+{{- end -}}
 {{- if and .Values.server.credentialsSecret .Values.server.credentials -}}
 {{- fail "server.credentials: server.credentialsSecret takes their place; move them into it" -}}
 {{- end -}}

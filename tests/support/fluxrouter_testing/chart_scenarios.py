@@ -11,8 +11,14 @@ SCENARIOS: Final[Mapping[str, Mapping[str, Any]]] = {
     "trial": {},
     "production": {
         "image": {"repository": "registry.example/fluxrouter", "digest": f"sha256:{'a' * 64}"},
-        "store": {"existingSecret": "store"},
-        "ledger": {"existingSecret": "ledger"},
+        "store": {
+            "existingSecret": "store",
+            "caSecret": "store-ca",
+            "certificateSecret": "store-client",
+            "durability": "replicated",
+            "replicas": 2,
+        },
+        "ledger": {"existingSecret": "ledger", "filesSecret": "ledger-files"},
         "server": {
             "replicas": 4,
             "workers": 2,

@@ -8,6 +8,7 @@ minutes on two cores), outside the tree, and kept there: later runs start at onc
 """
 
 import os
+import shutil
 import sys
 from dataclasses import dataclass
 from pathlib import Path
@@ -59,9 +60,10 @@ def helm_program() -> Path:
         ProgramsMissing: it is not there, there is no Go, or the build failed.
     """
     if chosen := os.environ.get("HELM"):
-        if not Path(chosen).exists():
+        found = shutil.which(chosen)
+        if found is None:
             raise ProgramsMissing(f"HELM={chosen} is not there: unset it to build one")
-        return Path(chosen)
+        return Path(found)
     version = module_version(_HELM, _HELM_MODULE)
     stamps = {f"{_HELM_MODULE}/internal/version.version": version}
     return built(_HELM, version, {"helm": Program(f"{_HELM_MODULE}/cmd/helm", stamps)}) / "helm"
