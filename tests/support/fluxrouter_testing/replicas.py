@@ -16,6 +16,7 @@ from fluxrouter_server.services.key_service import KeyService
 from fluxrouter_server.services.limits_cache import LimitsCache
 from fluxrouter_server.services.metering_service import MeteringService
 from fluxrouter_server.services.payers import Payers
+from fluxrouter_server.services.ports.decision_log import NoDecisionLog
 from fluxrouter_server.services.ports.holds import HoldStore
 from fluxrouter_server.services.routing_service import RouteService
 from fluxrouter_server.services.unknown_outcomes import UnknownOutcomes
@@ -66,10 +67,15 @@ class Replica:
                 unknown=unknown,
                 clock=clock,
                 telemetry=counts,
+                log=NoDecisionLog(),
                 random=token_bytes,
             ),
             metering=MeteringService(
-                decisions=decisions, payers=payers, holds=holds, telemetry=counts
+                decisions=decisions,
+                payers=payers,
+                holds=holds,
+                telemetry=counts,
+                log=NoDecisionLog(),
             ),
             caps=CapService(admissions=admissions, decisions=decisions, payers=payers, holds=holds),
             control=ControlService(

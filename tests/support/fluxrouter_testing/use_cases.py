@@ -13,6 +13,7 @@ from fluxrouter_server.services.decisions import Decisions
 from fluxrouter_server.services.limits_cache import LimitsCache
 from fluxrouter_server.services.metering_service import MeteringService
 from fluxrouter_server.services.payers import Payers
+from fluxrouter_server.services.ports.decision_log import NoDecisionLog
 from fluxrouter_server.services.routing_service import RouteService
 from fluxrouter_server.services.unknown_outcomes import UnknownOutcomes
 from fluxrouter_testing.catalogs import full_catalog
@@ -74,10 +75,15 @@ class UseCases:
             unknown=self.unknown,
             clock=self.clock,
             telemetry=self.counts,
+            log=NoDecisionLog(),
             random=counting_random(),
         )
         self.metering = MeteringService(
-            decisions=decisions, payers=payers, holds=self.holds, telemetry=self.counts
+            decisions=decisions,
+            payers=payers,
+            holds=self.holds,
+            telemetry=self.counts,
+            log=NoDecisionLog(),
         )
         self.caps = CapService(
             admissions=admissions,

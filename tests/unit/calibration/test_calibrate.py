@@ -11,6 +11,7 @@ from fluxrouter_server.calibration.plot import plot_svg
 from fluxrouter_server.calibration.report import Report
 from fluxrouter_server.calibration.training import train
 from fluxrouter_server.domain.catalog import Tier
+from fluxrouter_server.routing.features import FEATURE_VERSION, extract
 from fluxrouter_server.routing.model_file import ModelFileError, read_model, write_model
 from fluxrouter_testing.labelled_prompts import labelled_rows, write_rows
 from fluxrouter_testing.tier_models import tier_model
@@ -76,6 +77,42 @@ def test_fewer_labels_are_refused_with_the_number_to_collect(folder: Path) -> No
     data = write_rows(folder / "few.jsonl", labelled_rows(299))
     with pytest.raises(DatasetError, match="299 labels are too few: collect at least 300"):
         calibrate(data, None)
+
+
+def test_rows_with_a_score_of_some_tiers_train_and_do_not_judge(folder: Path) -> None:
+    rows = labelled_rows(400)
+    for row in rows[300:]:
+        row["weak"] = None
+    report = calibrate(write_rows(folder / "partly.jsonl", rows), None)
+    assert report.rows == 300
+    assert 330 <= report.trained_on < 400
+    assert report.beats_length
+
+
+def test_rows_with_a_score_of_some_tiers_do_not_make_up_for_too_few(folder: Path) -> None:
+    rows = labelled_rows(310)
+    for row in rows[299:]:
+        row["strong"] = None
+    data = write_rows(folder / "too-partly.jsonl", rows)
+    with pytest.raises(DatasetError, match=r"299 labels \(and 11 more with a score of some tiers"):
+        calibrate(data, None)
+
+
+def test_labels_without_text_calibrate_the_same_model(good: Report, folder: Path) -> None:
+    rows = labelled_rows(300)
+    for row in rows:
+        features = extract(str(row.pop("prompt")))
+        row["features"] = {
+            "version": FEATURE_VERSION,
+            "dense": features.dense,
+            "buckets": sorted(features.buckets),
+        }
+    report = calibrate(write_rows(folder / "numbers.jsonl", rows), folder / "numbers.json")
+    assert report.beats_length
+    assert report.accuracies == pytest.approx(good.accuracies)
+    wording = read_model((folder / "good.json").read_bytes()).judge(extract("theorem"))
+    numbers = read_model((folder / "numbers.json").read_bytes()).judge(extract("theorem"))
+    assert numbers.expected_quality == pytest.approx(wording.expected_quality, abs=1e-3)
 
 
 def test_labels_on_which_the_strong_model_is_no_better_are_refused(folder: Path) -> None:

@@ -1,11 +1,13 @@
 import gzip
 import json
+from math import isnan
 from pathlib import Path
 
 import pytest
 
 from fluxrouter_server.calibration.dataset import DatasetError, read_dataset
 from fluxrouter_server.domain.catalog import Tier
+from fluxrouter_server.routing.features import BUCKETS, FEATURE_VERSION, extract
 
 #: Without a time, so that the tests of all workers have the same names.
 _PACKED = gzip.compress(b"x" * 99, mtime=0)
@@ -70,6 +72,64 @@ def test_a_bad_row_is_named_by_its_line_and_field(tmp_path: Path, line: str, mes
     with pytest.raises(DatasetError) as raised:
         read_dataset(path)
     assert message in str(raised.value)
+
+
+def features_of(text: str) -> dict[str, object]:
+    features = extract(text)
+    return {
+        "version": FEATURE_VERSION,
+        "dense": list(features.dense),
+        "buckets": list(features.buckets),
+    }
+
+
+def test_features_may_stand_in_for_a_text(tmp_path: Path) -> None:
+    text = "what is the capital of france?"
+    path = written(
+        tmp_path,
+        {"features": features_of(text), "weak": 0, "strong": 1},
+        {"prompt": text, "weak": 0, "strong": 1},
+    )
+    dataset = read_dataset(path)
+    assert dataset.features() == [extract(text)] * 2
+    assert dataset.lengths() == pytest.approx([len(text)] * 2)
+    assert text not in dataset.prompts[0]
+    assert dataset.at([0]).features() == [extract(text)]
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        {"version": FEATURE_VERSION + 1},
+        {"dense": [1.0]},
+        {"dense": None},
+        {"buckets": [BUCKETS]},
+        {"buckets": [-1]},
+        {"buckets": ["x"]},
+    ],
+)
+def test_features_that_cannot_be_are_refused(tmp_path: Path, wrong: dict[str, object]) -> None:
+    path = written(tmp_path, {"features": features_of("x") | wrong, "weak": 0, "strong": 1})
+    with pytest.raises(DatasetError, match=":1: features: want those of a decision log"):
+        read_dataset(path)
+
+
+def test_a_score_that_is_null_is_not_known_and_its_row_judges_nothing(tmp_path: Path) -> None:
+    path = written(
+        tmp_path,
+        {"prompt": "a", "fast": None, "standard": None, "reasoning": 1},
+        {"prompt": "b", "fast": 0, "standard": None, "reasoning": 1},
+    )
+    dataset = read_dataset(path)
+    assert dataset.tiers == (Tier.FAST, Tier.REASONING)
+    assert isnan(dataset.scores[0][0])
+    assert dataset.complete() == [1]
+
+
+def test_one_tier_alone_is_nothing_to_route_for(tmp_path: Path) -> None:
+    path = written(tmp_path, {"prompt": "a", "fast": None, "reasoning": 1})
+    with pytest.raises(DatasetError, match="fewer than two tiers have a score"):
+        read_dataset(path)
 
 
 def test_a_bad_row_is_counted_in_lines_of_the_file(tmp_path: Path) -> None:

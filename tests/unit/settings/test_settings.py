@@ -112,3 +112,10 @@ def test_a_part_of_a_server_needs_an_external_store() -> None:
 def test_who_keeps_the_ledger_must_be_told_which() -> None:
     with pytest.raises(SettingsError, match="--role ledger: there is none to keep"):
         read_settings({"role": "ledger", "store": "valkey://store"}, {})
+
+
+def test_text_goes_into_the_decision_log_only_where_there_is_one() -> None:
+    with pytest.raises(SettingsError, match="give --decision-log DIR, too"):
+        read_settings({"decision_log_text": "true"}, {})
+    settings = read_settings({"decision_log_text": "true", "decision_log": "log"}, {})
+    assert settings.decision_log == Path.cwd() / "log"

@@ -30,7 +30,12 @@ class MeteringApi:
         if not message.HasField("usage"):
             return invalid_field("usage", "is required; all zero is a settlement of nothing")
         receipt = await self._metering.settle(
-            message.hold_id, read_usage(message.usage), context.caller
+            message.hold_id,
+            read_usage(message.usage),
+            context.caller,
+            quality_percent=message.quality_percent
+            if message.HasField("quality_percent")
+            else None,
         )
         if isinstance(receipt, Denial):
             return receipt

@@ -2,7 +2,7 @@
 
 import time
 from collections.abc import AsyncIterator, Sequence
-from contextlib import AbstractAsyncContextManager, asynccontextmanager, nullcontext
+from contextlib import AbstractAsyncContextManager, asynccontextmanager, closing, nullcontext
 from dataclasses import dataclass
 from importlib.metadata import version
 from typing import Final
@@ -21,10 +21,12 @@ from fluxrouter_server.bootstrap.stores import Stores, open_stores
 from fluxrouter_server.bootstrap.use_cases import UseCases, build_use_cases
 from fluxrouter_server.domain.holds import HoldState
 from fluxrouter_server.services.credentials import TokenReviewer
+from fluxrouter_server.services.ports.decision_log import DecisionLog, NoDecisionLog
 from fluxrouter_server.services.ports.documents import CredentialRecord
 from fluxrouter_server.services.ports.telemetry import Counter
 from fluxrouter_server.services.recurring import Recurring
 from fluxrouter_server.settings import Settings
+from fluxrouter_server.telemetry.decision_log import DecisionLogFiles
 from fluxrouter_server.telemetry.metrics import Gauge, ServerMetrics
 from fluxrouter_server.transport.call_pipeline import CallPipeline
 from fluxrouter_server.transport.drain import Drain
@@ -83,6 +85,7 @@ async def open_core(settings: Settings, *, sweeps: bool) -> AsyncIterator[Core]:
         open_stores(settings, on_expired=count_expired) as stores,
         _ledger(settings, stores, works=sweeps) as ledger,
         _reviewer(configured) as reviewer,
+        _decision_log(settings) as log,
     ):
         if needs_stored(settings, configured):
             require_stored(settings, await stores.control.credentials.list_credentials())
@@ -92,6 +95,7 @@ async def open_core(settings: Settings, *, sweeps: bool) -> AsyncIterator[Core]:
             ledger=ledger,
             configured=[item for item in configured if isinstance(item, CredentialRecord)],
             local_allowed=is_local,
+            log=log,
             reviewer=reviewer,
         )
         _add_gauges(metrics, stores, use_cases, ledger)
@@ -114,6 +118,17 @@ def _ledger(
     from fluxrouter_server.bootstrap.ledger import open_ledger  # noqa: PLC0415
 
     return open_ledger(settings, stores)
+
+
+@asynccontextmanager
+async def _decision_log(settings: Settings) -> AsyncIterator[DecisionLog]:
+    """Yields where choices of tiers are kept: nowhere, unless the operator said where."""
+    if settings.decision_log is None:
+        yield NoDecisionLog()
+        return
+    files = DecisionLogFiles(settings.decision_log, with_text=settings.decision_log_text)
+    with closing(files):
+        yield files
 
 
 def _configured(settings: Settings) -> Sequence[ConfiguredCredential]:

@@ -29,6 +29,7 @@ from fluxrouter_server.services.ledger_check import LedgerCheck
 from fluxrouter_server.services.limits_cache import LimitsCache
 from fluxrouter_server.services.metering_service import MeteringService
 from fluxrouter_server.services.payers import Payers
+from fluxrouter_server.services.ports.decision_log import DecisionLog
 from fluxrouter_server.services.ports.documents import CredentialRecord
 from fluxrouter_server.services.ports.ledger import LedgerReader
 from fluxrouter_server.services.ports.telemetry import Telemetry
@@ -69,6 +70,7 @@ def build_use_cases(
     ledger: OpenLedger,
     configured: Sequence[CredentialRecord],
     local_allowed: bool,
+    log: DecisionLog,
     reviewer: TokenReviewer | None = None,
 ) -> UseCases:
     """Puts the use cases together.
@@ -79,6 +81,7 @@ def build_use_cases(
         ledger: What usage is read from, and kept in order.
         configured: Service credentials of the settings.
         local_allowed: Whether calls without any credential may do everything.
+        log: Where choices of tiers are kept for calibration.
         reviewer: Who verifies tokens that somebody else issues; None lets none in.
     """
     control = stores.control
@@ -96,14 +99,13 @@ def build_use_cases(
             unknown=unknown,
             clock=stores.clock,
             telemetry=telemetry,
+            log=log,
             random=token_bytes,
         ),
         metering=MeteringService(
-            decisions=decisions, payers=payers, holds=stores.holds, telemetry=telemetry
+            decisions=decisions, payers=payers, holds=stores.holds, telemetry=telemetry, log=log
         ),
-        caps=CapService(
-            admissions=admissions, decisions=decisions, payers=payers, holds=stores.holds
-        ),
+        caps=_caps(stores, admissions, decisions, payers),
         usage=_usage(stores, decisions, payers, ledger.reader),
         adjusting=_adjusting(stores, decisions, payers, ledger.reader),
         retention=Retention(upkeep=ledger.upkeep, clock=stores.clock),
@@ -111,17 +113,36 @@ def build_use_cases(
         control=_control(control, policies),
         keys=KeyService(accounts=control.accounts, clock=stores.clock, random=token_bytes),
         service_credentials=_service_credentials(stores),
-        authenticator=Credentials(
-            cache=cache,
-            store=stores.quick.credentials,
-            configured=configured,
-            local_allowed=local_allowed,
-            monotonic=time.monotonic,
-            reviewer=reviewer,
+        authenticator=_credentials(
+            stores, cache, configured, local_allowed=local_allowed, reviewer=reviewer
         ),
         unknown=unknown,
         sweeping=_sweeping(stores, telemetry),
     )
+
+
+def _credentials(
+    stores: Stores,
+    cache: LimitsCache,
+    configured: Sequence[CredentialRecord],
+    *,
+    local_allowed: bool,
+    reviewer: TokenReviewer | None,
+) -> Credentials:
+    return Credentials(
+        cache=cache,
+        store=stores.quick.credentials,
+        configured=configured,
+        local_allowed=local_allowed,
+        monotonic=time.monotonic,
+        reviewer=reviewer,
+    )
+
+
+def _caps(
+    stores: Stores, admissions: Admissions, decisions: Decisions, payers: Payers
+) -> CapService:
+    return CapService(admissions=admissions, decisions=decisions, payers=payers, holds=stores.holds)
 
 
 def _adjusting(

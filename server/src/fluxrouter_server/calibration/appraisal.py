@@ -48,7 +48,7 @@ def contest_of(dataset: Dataset, predictions: Predictions) -> Contest:
     scores = np.array(dataset.scores)
     gains = scores[:, -1] - scores[:, 0]
     model = predictions.ranks(predictions.quality[:, -1] - predictions.quality[:, 0])
-    lengths = np.array([len(prompt) for prompt in dataset.prompts], dtype=np.float64)
+    lengths = np.array(dataset.lengths())
     longest_first = recovery_curve(gains, lengths).area
     return Contest(gains, model, lengths if longest_first >= _HALF else -lengths)
 
@@ -62,7 +62,7 @@ def appraise(
     cost_weight: float,
     costs: Mapping[Tier, float],
 ) -> Report:
-    """Return the report of predictions for labelled prompts.
+    """Return the report of predictions for labelled prompts whose every score is known.
 
     Raises:
         NoGapError: if the dearest tier is not better than the cheapest.

@@ -9,7 +9,7 @@ from fluxrouter_server.calibration.dataset import Dataset
 from fluxrouter_server.calibration.matrix import FloatArray
 from fluxrouter_server.calibration.splits import FOLDS, fold_of, training_places
 from fluxrouter_server.calibration.training import train
-from fluxrouter_server.routing.features import Features, extract
+from fluxrouter_server.routing.features import Features
 from fluxrouter_server.routing.tier_model import TierModel
 
 
@@ -25,6 +25,10 @@ class Predictions:
     quality: FloatArray
     groups: FloatArray
     most_trained: int
+
+    def at(self, places: list[int]) -> "Predictions":
+        """Return the predictions of the rows at these places."""
+        return Predictions(self.quality[places], self.groups[places], self.most_trained)
 
     def ranks(self, scores: FloatArray) -> FloatArray:
         """Return each score's rank within its group, from 0 to 1; equal scores share theirs.
@@ -49,7 +53,7 @@ def cross_fit(
 
     Each model is trained on at most `most_labels` of the rows outside its fold.
     """
-    features = [extract(prompt) for prompt in dataset.prompts]
+    features = dataset.features()
     groups = np.array([fold_of(prompt, folds) for prompt in dataset.prompts])
     quality = np.zeros((len(dataset.prompts), len(dataset.tiers)))
     most_trained = 0
@@ -65,7 +69,7 @@ def cross_fit(
 
 def predict(model: TierModel, dataset: Dataset) -> Predictions:
     """Return a finished model's predictions for the tiers of a data set."""
-    features = [extract(prompt) for prompt in dataset.prompts]
+    features = dataset.features()
     columns = [model.tiers.index(tier) for tier in dataset.tiers]
     quality = expected(model, features)[:, columns]
     return Predictions(quality, np.zeros(len(features), dtype=int), 0)

@@ -1,14 +1,27 @@
-"""Reads labelled prompts: JSON Lines with a prompt and, for each tier, how good its answer was."""
+"""Reads labelled prompts: JSON Lines with a prompt and, for each tier, how good its answer was.
+
+A row may have the features of a prompt in place of its text, as a decision log without text has
+them. A score of null is not known; such a row trains where it is known, and judges nothing.
+"""
 
 import gzip
 import json
 import zlib
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from hashlib import sha256
+from math import expm1, isnan, nan
 from pathlib import Path
 from typing import Any
 
 from fluxrouter_server.domain.catalog import Tier
+from fluxrouter_server.routing.features import (
+    BUCKETS,
+    DENSE_NAMES,
+    FEATURE_VERSION,
+    Features,
+    extract,
+)
 
 #: Columns that need no naming. Data about two models is usually called weak and strong.
 USUAL_COLUMNS: Mapping[str, Tier] = {
@@ -21,6 +34,8 @@ USUAL_COLUMNS: Mapping[str, Tier] = {
 
 _GZIP_MAGIC = b"\x1f\x8b"
 _FEWEST_TIERS = 2
+_LENGTH = DENSE_NAMES.index("text length")
+_LARGEST = 1e6  # no feature comes near; infinity and NaN fail it
 
 
 class DatasetError(ValueError):
@@ -36,12 +51,14 @@ class Dataset:
     """Prompts and their scores.
 
     `scores` has a row for each prompt and in it a number from 0 (useless) to 1 (right) for each of
-    `tiers`, which are in the order of `Tier`.
+    `tiers`, which are in the order of `Tier`; NaN is not known. `given` are the features of prompts
+    whose text is not there, by their stand-ins in `prompts`.
     """
 
     tiers: tuple[Tier, ...]
     prompts: tuple[str, ...]
     scores: tuple[tuple[float, ...], ...]
+    given: Mapping[str, Features] = field(default_factory=dict)
 
     def where(self, keep: list[bool]) -> "Dataset":
         """Return the rows whose place in `keep`, as long as the data, is true."""
@@ -54,7 +71,26 @@ class Dataset:
             self.tiers,
             tuple(self.prompts[place] for place in places),
             tuple(self.scores[place] for place in places),
+            self.given,
         )
+
+    def features(self) -> list[Features]:
+        """Return the features of each row."""
+        return [self.given.get(prompt) or extract(prompt) for prompt in self.prompts]
+
+    def lengths(self) -> list[float]:
+        """Return how long each prompt is, in characters, or nearly so where its text is not there.
+
+        The features know a length in bytes, letters' case and spacing evened out.
+        """
+        return [
+            expm1(self.given[prompt].dense[_LENGTH]) if prompt in self.given else float(len(prompt))
+            for prompt in self.prompts
+        ]
+
+    def complete(self) -> list[int]:
+        """Return the places of the rows whose every score is known: those that can judge."""
+        return [place for place, row in enumerate(self.scores) if not any(map(isnan, row))]
 
 
 def require_gap(dataset: Dataset) -> None:
@@ -63,7 +99,7 @@ def require_gap(dataset: Dataset) -> None:
     Raises:
         NoGapError: if it is not, so that no order of prompts could be better than another.
     """
-    if sum(row[-1] - row[0] for row in dataset.scores) <= 0:
+    if sum(row[-1] - row[0] for row in dataset.at(dataset.complete()).scores) <= 0:
         raise NoGapError(
             f"{dataset.tiers[-1]} is not better than {dataset.tiers[0]} on these labels: check that"
             f" the columns are not swapped; if they are right, use {dataset.tiers[0]} alone"
@@ -85,13 +121,28 @@ def read_dataset(path: Path, columns: Mapping[str, Tier] | None = None) -> Datas
     by_tier = _columns(path, rows[0][1], columns)
     tiers = tuple(tier for tier in Tier if tier in by_tier)
     prompts, scores = [], []
+    given: dict[str, Features] = {}
     for line, row in rows:
         prompt = row.get("prompt")
+        if "features" in row and prompt is None:
+            features = _features(path, line, row["features"])
+            prompt = f"features {sha256(repr(features).encode()).hexdigest()}"
+            given[prompt] = features
         if not isinstance(prompt, str):
             raise DatasetError(f"{path}:{line}: prompt: missing or no text: give the prompt's text")
         prompts.append(prompt)
         scores.append(tuple(_score(path, line, row, by_tier[tier]) for tier in tiers))
-    return Dataset(tiers, tuple(prompts), tuple(scores))
+    scored = [place for place in range(len(tiers)) if not all(isnan(row[place]) for row in scores)]
+    if len(scored) < _FEWEST_TIERS:
+        raise DatasetError(
+            f"{path}: fewer than two tiers have a score: grade another one's answers"
+        )
+    return Dataset(
+        tuple(tiers[place] for place in scored),
+        tuple(prompts),
+        tuple(tuple(row[place] for place in scored) for row in scores),
+        given,
+    )
 
 
 def read_rows(path: Path) -> Iterator[tuple[int, dict[str, Any]]]:
@@ -137,7 +188,26 @@ def _columns(
     return by_tier
 
 
+def _features(path: Path, line: int, value: object) -> Features:
+    """Read features as the decision log writes them."""
+    wrong = f"{path}:{line}: features: want those of a decision log of this version of fluxrouter"
+    if not isinstance(value, dict) or value.get("version") != FEATURE_VERSION:
+        raise DatasetError(f"{wrong}, {FEATURE_VERSION}; label the prompt's text instead")
+    dense, buckets = value.get("dense"), value.get("buckets")
+    if (
+        not isinstance(dense, list)
+        or not isinstance(buckets, list)
+        or len(dense) != len(DENSE_NAMES)
+        or not all(isinstance(one, int | float) and 0 <= one < _LARGEST for one in dense)
+        or not all(isinstance(one, int) and 0 <= one < BUCKETS for one in buckets)
+    ):
+        raise DatasetError(f"{wrong}: numbers are missing or out of range; export them again")
+    return Features(tuple(map(float, dense)), tuple(buckets))
+
+
 def _score(path: Path, line: int, row: Mapping[str, Any], column: str) -> float:
+    if column in row and row[column] is None:
+        return nan
     value = row.get(column)
     # True and false are numbers in Python, and mean right and wrong here. NaN fails the range.
     if not isinstance(value, int | float) or not 0 <= value <= 1:

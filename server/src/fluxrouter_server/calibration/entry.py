@@ -71,7 +71,8 @@ def calibrate(
     dataset = read_dataset(data, columns or None)
     _check_size(data, dataset)
     require_gap(dataset)
-    predictions = cross_fit(dataset)
+    judges = dataset.complete()
+    predictions = cross_fit(dataset).at(judges)
     weight = USUAL_COST_WEIGHT
     if target_cost is not None:
         weight = cost_weight_for(predictions.quality, dataset.tiers, costs, target_cost)
@@ -79,7 +80,7 @@ def calibrate(
     written = write_model(trained)
     model = read_model(written)
     report = appraise(
-        dataset,
+        dataset.at(judges),
         predictions,
         model=model.name,
         model_sha256=model.sha256,
@@ -119,6 +120,7 @@ def evaluate(
             f" {unknown[0]}: evaluate a model that was trained on the same tiers"
         )
     require_gap(dataset)
+    dataset = dataset.at(dataset.complete())
     return appraise(
         dataset,
         predict(model, dataset),
@@ -153,7 +155,11 @@ def _need_numpy() -> None:
 
 
 def _check_size(data: Path, dataset: Dataset) -> None:
-    if len(dataset.prompts) < FEWEST_LABELS:
+    complete = len(dataset.complete())
+    if complete < FEWEST_LABELS:
+        partly = len(dataset.prompts) - complete
+        rest = f" (and {partly} more with a score of some tiers only)" if partly else ""
         raise DatasetError(
-            f"{data}: {len(dataset.prompts)} labels are too few: collect at least {FEWEST_LABELS}"
+            f"{data}: {complete} labels{rest} are too few: collect at least {FEWEST_LABELS} with a"
+            " score of every tier"
         )

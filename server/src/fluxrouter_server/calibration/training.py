@@ -4,8 +4,9 @@ The log-odds of tier t are c_t + z·(w + v_t): one direction w of difficulty tha
 and a deviation v_t for each, both with Gaussian priors (a ridge penalty), fitted together by
 Newton's method. Sharing matters because what routing needs is the *difference* between tiers, which
 is far noisier in a few hundred labels than difficulty is. Scores between 0 and 1 count as fractions
-of an answer. The penalties are the same for every data set: they were chosen once, on several of
-them by cross-validation, and are not tuned to the labels at hand, which are too few for that.
+of an answer; a score that is not known says nothing. The penalties are the same for every data set:
+they were chosen once, on several of them by cross-validation, and are not tuned to the labels at
+hand, which are too few for that.
 """
 
 from array import array
@@ -70,7 +71,7 @@ def train(
     labels whose wording is not that of the traffic to come. Each label counts as `certainty` draws
     with its score as their mean.
     """
-    extracted = features or [extract(prompt) for prompt in dataset.prompts]
+    extracted = features or dataset.features()
     dense = dense_matrix(extracted)
     standard = standard_of(dense)
     directions = directions_of(extracted if words else [])
@@ -107,13 +108,15 @@ def _fit(columns: FloatArray, scores: FloatArray, shared: FloatArray, own: Float
     tiers, width = scores.shape[1], columns.shape[1]
     penalty = np.concatenate([np.full(tiers, _INTERCEPT_PENALTY), shared, np.tile(own, tiers)])
     solution = np.zeros(len(penalty))
-    rates = np.clip(scores.mean(axis=0), 0.02, 0.98)
+    known = ~np.isnan(scores)
+    right = np.where(known, scores, 0.0)
+    rates = np.clip(right.sum(axis=0) / known.sum(axis=0), 0.02, 0.98)
     solution[:tiers] = np.log(rates / (1 - rates))
     for _ in range(_STEPS):
         fit = _unpack(solution, tiers, width)
         expected = 1 / (1 + np.exp(-(fit.intercepts + columns @ fit.weights.T)))
-        curvature = np.maximum(expected * (1 - expected), _LEAST_CURVATURE)
-        hessian, gradient = _newton(columns, curvature, scores - expected)
+        curvature = np.maximum(expected * (1 - expected), _LEAST_CURVATURE) * known
+        hessian, gradient = _newton(columns, curvature, (right - expected) * known)
         hessian[np.diag_indices(len(penalty))] += penalty
         solution = solution + np.linalg.solve(hessian, gradient - penalty * solution)
     return _unpack(solution, tiers, width)

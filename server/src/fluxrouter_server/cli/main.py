@@ -20,6 +20,7 @@ _COMMANDS = {
     "embed-model": "embedding",
     "evaluate": "calibration",
     "fill-secret": "fill_secret",
+    "export-labels": "labels",
     "get": "resources",
     "keys": "keys",
     "ledger": "ledger",

@@ -48,6 +48,13 @@ class CandidateList:
     reasons: tuple[str, ...]
     decision: TierDecision | None = None
 
+    def tier_of(self, model: ModelId) -> Tier | None:
+        """Return the tier that a candidate serves; None without tiers, or where it is none."""
+        for candidate, tier in zip(self.candidates, self.tiers, strict=False):
+            if candidate.model == model:
+                return tier
+        return None
+
     def reasons_for(self, model: ModelId) -> tuple[str, ...]:
         """Say in words why this tier, and why the candidate that was admitted."""
         if self.tier is None:

@@ -4,16 +4,18 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import TypeVar
 
+from fluxrouter_server.domain.checks import in_range
 from fluxrouter_server.domain.denials import Denial, Reason
 from fluxrouter_server.domain.hold_ids import HoldRef, parse_hold_id
 from fluxrouter_server.domain.holds import Receipt
-from fluxrouter_server.domain.ids import RequestId
+from fluxrouter_server.domain.ids import HoldId, RequestId
 from fluxrouter_server.domain.pricing import MAX_TOKENS, Usage, validate_usage
 from fluxrouter_server.domain.requests import RouteQuery
 from fluxrouter_server.services.callers import AccountRef, Caller, Scope
 from fluxrouter_server.services.decisions import Decisions
 from fluxrouter_server.services.limits_cache import ACCOUNT_GONE, Snapshot
 from fluxrouter_server.services.payers import Payer, Payers, scope_missing
+from fluxrouter_server.services.ports.decision_log import DecisionLog, Grade
 from fluxrouter_server.services.ports.holds import (
     ExtendCommand,
     Extended,
@@ -45,15 +47,26 @@ class MeteringService:
     """
 
     def __init__(
-        self, *, decisions: Decisions, payers: Payers, holds: HoldStore, telemetry: Telemetry
+        self,
+        *,
+        decisions: Decisions,
+        payers: Payers,
+        holds: HoldStore,
+        telemetry: Telemetry,
+        log: DecisionLog,
     ) -> None:
         self._decisions = decisions
         self._payers = payers
         self._holds = holds
         self._telemetry = telemetry
+        self._log = log
 
-    async def settle(self, hold_id: str, usage: Usage, caller: Caller) -> Receipt | Denial:
+    async def settle(
+        self, hold_id: str, usage: Usage, caller: Caller, *, quality_percent: int | None = None
+    ) -> Receipt | Denial:
         """Charge a hold with what was used; the first ending counts, later calls answer it again.
+
+        `quality_percent`, where the caller knows it, goes into the decision log.
 
         Raises:
             StoreUnavailable: no decision was had; repeat it.
@@ -61,7 +74,9 @@ class MeteringService:
         hold = _hold_of(hold_id, caller)
         if isinstance(hold, Denial):
             return hold
-        wrong = invalid(validate_usage(usage))
+        wrong = invalid(
+            (*validate_usage(usage), *in_range("quality_percent", quality_percent, low=0, high=100))
+        )
         if wrong is not None:
             return wrong
 
@@ -76,7 +91,10 @@ class MeteringService:
                 )
             )
 
-        return self._count(await self._of_hold(hold, settle, is_ending=True))
+        receipt = self._count(await self._of_hold(hold, settle, is_ending=True))
+        if quality_percent is not None and isinstance(receipt, Receipt):
+            self._log.graded(Grade(HoldId(hold_id), receipt.request_id, quality_percent))
+        return receipt
 
     async def release(self, target: str | RequestRef, caller: Caller) -> Receipt | Denial:
         """Give a hold back, named by its id or by its request.

@@ -11,6 +11,7 @@ from fluxrouter_server.domain.ids import RequestId
 from fluxrouter_server.domain.plans import RateLimits
 from fluxrouter_server.domain.requests import RouteQuery
 from fluxrouter_server.domain.values import per_call_value
+from fluxrouter_server.routing.candidates import CandidateList
 from fluxrouter_server.routing.rules import TierDecision
 from fluxrouter_server.services.admissions import Admissions, Ask
 from fluxrouter_server.services.callers import AccountRef, Caller, Scope
@@ -19,6 +20,7 @@ from fluxrouter_server.services.key_validity import refuse_key
 from fluxrouter_server.services.limits_cache import Snapshot
 from fluxrouter_server.services.offers import Offer, OfferedModel, offer_of
 from fluxrouter_server.services.payers import Payer, Payers
+from fluxrouter_server.services.ports.decision_log import Choice, DecisionLog
 from fluxrouter_server.services.ports.holds import (
     Admitted,
     Stale,
@@ -62,8 +64,8 @@ class RouteService:
         unknown: UnknownOutcomes,
         clock: StoreClock,
         telemetry: Telemetry,
+        log: DecisionLog,
         random: Callable[[int], bytes],
-        patience_us: int = PATIENCE_US,
     ) -> None:
         """`random` returns so many unpredictable bytes."""
         self._admissions = admissions
@@ -72,8 +74,8 @@ class RouteService:
         self._unknown = unknown
         self._clock = clock
         self._telemetry = telemetry
+        self._log = log
         self._random = random
-        self._patience_us = patience_us
         self._process = random(8).hex()
         self._calls = count(1)
 
@@ -140,6 +142,8 @@ class RouteService:
                 # Where nothing can be chosen today, nothing can be said for the choice.
                 return Routed(answer.hold, answer.replayed, (), rate_limits)
             chosen = prepared.candidates
+            if not answer.replayed:
+                self._keep_choice(query, answer.hold, chosen)
             reasons = chosen.reasons_for(model)
             return Routed(answer.hold, answer.replayed, reasons, rate_limits, chosen.decision)
 
@@ -149,7 +153,7 @@ class RouteService:
         return f"{self._process}{next(self._calls):x}"
 
     def _deadline_us(self, gone_us: int | None) -> int:
-        patient_us = self._clock.now_us() + self._patience_us
+        patient_us = self._clock.now_us() + PATIENCE_US
         return patient_us if gone_us is None else min(patient_us, gone_us)
 
     def _count(self, answer: Routed | Denial) -> None:
@@ -159,14 +163,16 @@ class RouteService:
             self._telemetry.count(Counter.REPLAYED)
         else:
             self._telemetry.count(Counter.ADMITTED, label=answer.hold.lane)
-            if answer.decision is not None:
-                self._count_choice(answer.decision)
             if answer.hold.would_deny:
                 self._telemetry.count(Counter.WOULD_DENY, label=answer.hold.would_deny)
 
-    def _count_choice(self, decision: TierDecision) -> None:
+    def _keep_choice(self, query: RouteQuery, hold: Hold, chosen: CandidateList) -> None:
+        """Count and log how the tier of a new admission was chosen, where it was."""
+        decision, served = chosen.decision, chosen.tier_of(hold.model)
+        if decision is None or served is None:
+            return
         self._telemetry.count(Counter.TIER_CHOSEN, label=decision.tier)
-        shadow = decision.shadow
-        if shadow is not None:
-            pair = f"{decision.tier}/{shadow.tier}"
+        if decision.shadow is not None:
+            pair = f"{decision.tier}/{decision.shadow.tier}"
             self._telemetry.count(Counter.SHADOW_CHOICE, label=pair)
+        self._log.chose(Choice(hold, served, decision, query.text))

@@ -69,6 +69,8 @@ class Settings:
     drain_grace_seconds: float
     log_format: LogFormat
     log_level: LogLevel
+    decision_log: Path | None
+    decision_log_text: bool
     simulated_clock: Path | None
     examples: bool
     ready_file: Path | None
@@ -120,6 +122,8 @@ def _require_consistent(settings: Settings) -> None:
     if settings.workers > 1 and settings.transport is TransportKind.GRPC:
         raise SettingsError("--workers: grpc.aio is one process; give --transport envoy, too")
     _require_parts(settings)
+    if settings.decision_log_text and settings.decision_log is None:
+        raise SettingsError("--decision-log-text: there is no log; give --decision-log DIR, too")
     if settings.metrics_listen.path:
         raise SettingsError("--metrics-listen: must be host:port; scrapers know no unix sockets")
 

@@ -11,6 +11,7 @@ from fluxrouter_server.settings.values import (
     read_address,
     read_data_dir,
     read_ledger,
+    read_optional_folder,
     read_optional_path,
     read_seconds,
     read_store,
@@ -271,6 +272,22 @@ OPTIONS: Final = (
         LogLevel.INFO,
         "The least important level that is logged: debug, info, warning or error.",
         "LEVEL",
+    ),
+    Option(
+        "decision_log",
+        read_optional_folder,
+        "",
+        "A folder where the choices of `flux-auto` and the grades of their answers are written, as "
+        "labels for calibration (`fluxrouter export-labels`). Prompts are in it as numbers, not as "
+        "text.",
+        "DIR",
+    ),
+    Option(
+        "decision_log_text",
+        read_switch,
+        "false",
+        "Write the text that was judged into the decision log, too.",
+        None,
     ),
     Option(
         "simulated_clock",

@@ -16,6 +16,7 @@ __all__ = [
     "read_address",
     "read_data_dir",
     "read_ledger",
+    "read_optional_folder",
     "read_optional_path",
     "read_seconds",
     "read_store",
@@ -91,6 +92,11 @@ def read_address(text: str) -> Address:
 def read_optional_path(text: str) -> Path | None:
     """Reads a path, in which `~` is the user's home; None where the text is empty."""
     return Path(text).expanduser() if text else None
+
+
+def read_optional_folder(text: str) -> Path | None:
+    """Reads a path as `read_data_dir` does; None where the text is empty."""
+    return read_data_dir(text) if text else None
 
 
 def read_data_dir(text: str) -> Path:
