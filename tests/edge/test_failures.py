@@ -111,6 +111,25 @@ def test_a_stream_that_breaks_off_is_charged_for_what_came_and_says_so(
     assert 7 * 4000 <= customer.spend().settled_nano_usd < 7 * 4000 + 60 * 1000
 
 
+def test_events_that_are_none_harm_nothing(customer: Customer) -> None:
+    amounts = []
+    for fault in ("", "fault=malformed"):
+        one = customer.world.customer()
+        answer = one.chat(f"[[simulate {fault:<15} tokens=7]]", model=FIRST, stream=True)
+        assert answer.body.count(b'"content":"') == 7
+        assert answer.body.endswith(b"data: [DONE]\n\n")
+        assert one.spend().held_nano_usd == 0
+        amounts.append(one.spend().settled_nano_usd)
+    assert amounts[0] == amounts[1]
+
+
+def test_a_stream_without_usage_is_charged_by_its_events(customer: Customer) -> None:
+    answer = customer.chat("[[simulate usage=none tokens=30]]", model=FIRST, stream=True)
+    assert answer.body.endswith(b"data: [DONE]\n\n")
+    eventually(lambda: customer.spend().held_nano_usd == 0)
+    assert 30 * 4000 < customer.spend().settled_nano_usd < 30 * 4000 + 100 * 1000
+
+
 def test_a_caller_who_leaves_in_mid_stream_pays_for_what_was_produced(customer: Customer) -> None:
     stream = customer.openai().chat.completions.create(
         model=FIRST,

@@ -1,8 +1,10 @@
 """Requests that are wrong, or meant to do harm: refused in shape, without a crash or a charge."""
 
+import copy
 import json
 import random
 import socket
+from decimal import Decimal
 from typing import Any
 
 import anthropic
@@ -229,18 +231,60 @@ def test_a_header_cannot_be_injected_by_a_model_or_a_key(customer: Customer) -> 
     assert "x-evil" not in answer.headers
 
 
-def test_random_damage_never_crashes_and_never_charges(customer: Customer) -> None:
-    chance = random.Random(7)  # the same damage each time
-    whole = json.dumps(chat(max_tokens=5, tools=[{"type": "function", "function": {"name": "f"}}]))
-    for _ in range(300):
-        damaged = bytearray(whole.encode())
+#: A valid request of each endpoint, to be damaged.
+WHOLE: dict[str, dict[str, Any]] = {
+    CHAT: chat(max_tokens=5, tools=[{"type": "function", "function": {"name": "f"}}]),
+    "/v1/responses": {"model": "gpt-mini", "input": HELLO, "max_output_tokens": 5},
+    "/v1/embeddings": {"model": "text-embedding", "input": ["Hello"]},
+    "/anthropic/v1/messages": {"model": "claude-haiku", "max_tokens": 5, "messages": HELLO},
+    "/anthropic/v1/messages/count_tokens": {"model": "claude-haiku", "messages": HELLO},
+}
+EVIL: list[object] = [
+    *(None, True, -1, 0, 10**30, -(10**30), 1.5, 1e308, "", "\0", "\ud800", "x" * 70_000),
+    *([], {}, [[]], [None], {"": None}, {"$ref": "#"}, {"type": "image_url"}, {"url": PIXEL}),
+    *("../../etc/passwd", "{{7*7}}", "\r\nx-evil: 1", "data:image/png;base64,=", "NaN", "1e999"),
+]
+ROUNDS = 200
+
+
+def spoilt(whole: dict[str, Any], chance: random.Random) -> bytes:
+    """One request, with bytes of it or values in it changed at random."""
+    if chance.random() < 0.4:
+        damaged = bytearray(json.dumps(whole).encode())
         for _ in range(chance.randint(1, 4)):
             damaged[chance.randrange(len(damaged))] = chance.randrange(256)
-        answer = customer.post(CHAT, bytes(damaged))
-        assert answer.status in {200, 400, 404}, answer.body
-        if answer.status == 200:  # the damage was to a text
-            assert "x-flux-cost-usd" in answer.headers
-    assert customer.spend().held_nano_usd == 0
+        return bytes(damaged)
+    changed = json.loads(json.dumps(whole))
+    for _ in range(chance.randint(1, 3)):
+        place: Any = changed
+        name = chance.choice([*place, "n", "tools", "stream_options", "response_format"])
+        while isinstance(place.get(name) if isinstance(place, dict) else place[name], dict | list):
+            inner = place[name]
+            if not inner or chance.random() < 0.3:
+                break
+            place, name = inner, chance.choice([*inner] if isinstance(inner, dict) else [0])
+        place[name] = copy.deepcopy(chance.choice(EVIL))
+    return json.dumps(changed).encode()
+
+
+@pytest.mark.parametrize("path", WHOLE)
+def test_of_a_thousand_spoilt_requests_none_crashes_and_none_is_charged_in_secret(
+    customer: Customer, path: str
+) -> None:
+    chance = random.Random(path)  # the same damage each time
+    told = 0
+    for _ in range(ROUNDS):
+        body = spoilt(WHOLE[path], chance)
+        answer = customer.post(path, body)
+        assert answer.status in {200, 400, 404}, (body[:300], answer)
+        assert "x-evil" not in answer.headers
+        if answer.status == 200:
+            told += int(Decimal(answer.headers.get("x-flux-cost-usd", "0")) * 10**9)
+        else:
+            assert answer.json["error"]["message"]
+            assert ("type" in answer.json) is path.startswith("/anthropic")
+    spend = customer.spend()
+    assert (spend.held_nano_usd, spend.settled_nano_usd) == (0, told)
 
 
 def test_no_key_and_no_text_of_a_caller_is_in_the_log(customer: Customer) -> None:

@@ -55,3 +55,17 @@ def test_a_worker_that_is_killed_leaves_no_hold_and_is_replaced(dying: EdgeWorld
     eventually(lambda: customer.spend().held_nano_usd == 0, 15)
     assert customer.spend().settled_nano_usd == held
     assert customer.chat("Hello", model=MODEL).status == 200
+
+
+def test_a_server_that_is_told_to_end_finishes_its_answers_first(dying: EdgeWorld) -> None:
+    customer = dying.customer()
+    stream = customer.openai(max_retries=0).chat.completions.create(
+        model=MODEL,
+        messages=[{"role": "user", "content": "[[simulate tokens=30 gap=0.1]]"}],
+        stream=True,
+    )
+    pieces = [next(stream)]
+    os.kill(dying.pid, signal.SIGTERM)
+    pieces += list(stream)
+    assert sum(bool(piece.choices and piece.choices[0].delta.content) for piece in pieces) == 30
+    assert pieces[-1].choices[0].finish_reason == "stop"

@@ -137,6 +137,27 @@ def test_an_upstream_that_is_not_there_costs_nothing(
     until_answered_by(customer, one)
 
 
+def test_an_upstream_that_takes_too_long_is_given_up_and_costs_nothing(
+    changing: EdgeWorld, one: RecordingUpstream
+) -> None:
+    customer = changing.customer()
+    hasty = catalog(one.url)
+    hasty.catalog.spec.upstreams[0].timeout_seconds = 1
+    changing.apply(hasty)
+    until_answered_by(customer, one)
+    settled = customer.spend().settled_nano_usd
+    one.delay_seconds = 3.0
+    # The same upstream may be called with its earlier timeout for a moment.
+    eventually(lambda: customer.chat("Hello", model=MODEL).status == 504, 30)
+    answer = customer.chat("Hello", model=MODEL)
+    assert (answer.status, answer.json["error"]["code"]) in {
+        (504, "upstream_timeout"),
+        (503, "no_healthy_model"),  # it was slow too often
+    }
+    assert customer.spend().held_nano_usd == 0
+    assert customer.spend().settled_nano_usd < settled + 10 * (3 * 1000 + 4000)
+
+
 def test_an_upstream_is_called_by_tls_where_it_is_who_it_says(
     changing: EdgeWorld, authority: trustme.CA
 ) -> None:

@@ -12,7 +12,7 @@ from urllib.parse import urlsplit
 import anthropic
 import openai
 
-from fluxrouter.v1 import account_pb2, cap_pb2, control_pb2
+from fluxrouter.v1 import account_pb2, cap_pb2, control_pb2, usage_pb2
 from fluxrouter_server.cli.resource_files import API_VERSION
 from fluxrouter_server.cli.session import Session
 from fluxrouter_testing.fleet import Fleet, SimulatedClock, running_fleet
@@ -86,6 +86,13 @@ class Customer:
         answer: cap_pb2.GetSpendResponse = session.call(session.caps.GetSpend, request)
         return answer.spend
 
+    def usage(self) -> usage_pb2.UsageSums:
+        """What the ledger's entries of the open period sum up to."""
+        session = self.world.session
+        request = usage_pb2.GetUsageRequest(account=self.name)
+        answer: usage_pb2.GetUsageResponse = session.call(session.usage.GetUsage, request)
+        return answer.total
+
     def move_to(self, plan: str) -> None:
         """Change the account's plan."""
         self.world.apply(_account(self.name, plan))
@@ -102,12 +109,17 @@ class EdgeWorld:
         self.anthropic_base_url: str = facts["anthropic_base_url"]
         self.log = fleet.servers[0].child.log
         self.pid = fleet.servers[0].child.pid
-        self.clock: SimulatedClock = fleet.clock
+        self._fleet = fleet
         self.session: Session = fleet.servers[0].session()
         self._address = urlsplit(self.base_url).netloc
         host, _, port = self._address.rpartition(":")
         self.address = (host, int(port))
         self._simulator = urlsplit(facts["upstream_simulator"]).netloc
+
+    @property
+    def clock(self) -> SimulatedClock:
+        """The simulated clock, of a world that has one."""
+        return self._fleet.clock
 
     def customer(self, plan: str = "scale", *, payment_method: str = "card") -> Customer:
         """A new account."""
@@ -141,10 +153,20 @@ class EdgeWorld:
 
 
 @contextmanager
-def edge_world() -> Iterator[EdgeWorld]:
-    """Starts a server with edge and examples on a simulated clock, and ends it."""
-    with running_fleet(servers=0, start_us=START_US) as fleet, ExitStack() as clients:
-        fleet.start_server("--edge", "--examples", "--transport", "envoy")
+def edge_world(
+    *options: str, start_us: int | None = START_US, with_ledger: bool = False
+) -> Iterator[EdgeWorld]:
+    """Starts a server with edge and examples, and ends it.
+
+    Args:
+        options: Further ones of `fluxrouter serve`.
+        start_us: Where a simulated clock begins; None takes the store's own clock.
+        with_ledger: Whether a ledger is kept.
+    """
+    with running_fleet(servers=0, start_us=start_us) as fleet, ExitStack() as clients:
+        if with_ledger:
+            options = (*options, "--ledger-url", f"sqlite:///{fleet.folder}/ledger.sqlite3")
+        fleet.start_server("--edge", "--examples", "--transport", "envoy", *options)
         yield EdgeWorld(fleet, clients)
 
 

@@ -35,7 +35,7 @@ _NOT_SERVED: Final[Mapping[str, str]] = {
     "store": "answers are not kept here; leave it out",
     "web_search_options": "searches have no price here; leave it out",
 }
-_TOOL_TYPES: Final = frozenset({"function", "custom"})
+_TOOL_TYPES: Final = ("function", "custom")
 _TEXT: Final = "text"
 
 

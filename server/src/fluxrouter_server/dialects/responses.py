@@ -43,9 +43,9 @@ _NOT_SERVED: Final[Mapping[str, str]] = {
     "prompt": "prompts are not kept here; send the input itself",
     "background": "answers are given while you wait; leave it out",
 }
-_TOOL_TYPES: Final = frozenset({"function", "custom"})
+_TOOL_TYPES: Final = ("function", "custom")
 _OUTPUT_ITEMS: Final = ("content", "summary")
-_ENDS: Final = frozenset({"response.completed", "response.incomplete", "response.failed"})
+_ENDS: Final = ("response.completed", "response.incomplete", "response.failed")
 
 
 class Responses:

@@ -15,7 +15,7 @@ CHARACTERS_PER_TOKEN: Final = 4
 
 _DIRECTIONS: Final = re.compile(r"\[\[simulate ([^\]]*)\]\]")
 #: What `for=MODEL` does to that model alone.
-_FAULTS: Final = frozenset({"status", "fault", "cut", "delay"})
+_FAULTS: Final = frozenset({"status", "fault", "cut", "stall", "delay"})
 _MAX_QUOTED_CHARACTERS: Final = 200
 _MAX_TOKENS: Final = 100_000
 _TEXT: Final = (
@@ -40,8 +40,10 @@ class Script:
         gap_seconds: Between two events.
         count: Name under which its tokens are counted, too; empty for none.
         cut_after: Events after which the connection breaks; None never.
+        stall_after: Events after which nothing comes any more; None never.
         fault: `error` answers 200 with an error, `garbage` with no JSON, `reset` not at all,
-            `late-error` breaks off with an event that says so; empty for none.
+            `late-error` breaks off with an event that says so, `malformed` sends events that are
+            none between the others; empty for none.
     """
 
     pieces: tuple[str, ...]
@@ -55,6 +57,7 @@ class Script:
     gap_seconds: float = 0.0
     count: str = ""
     cut_after: int | None = None
+    stall_after: int | None = None
     fault: str = ""
 
 
@@ -79,6 +82,7 @@ def read_script(body: Mapping[str, Any], most_tokens: int) -> Script:
         gap_seconds=float(asked.get("gap", 0)),
         count=asked.get("count", ""),
         cut_after=int(asked["cut"]) if "cut" in asked else None,
+        stall_after=int(asked["stall"]) if "stall" in asked else None,
         fault=asked.get("fault", ""),
     )
 

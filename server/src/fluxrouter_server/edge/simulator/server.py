@@ -15,6 +15,10 @@ __all__ = ["Simulator", "simulator"]
 
 _MAX_HEAD_BYTES: Final = 64 * 1024
 _OK: Final = 200
+#: Longer than anybody waits for a stream that has stalled.
+_STALL_SECONDS: Final = 600.0
+#: What is no event of any API's, in several ways.
+_MALFORMED: Final = b': a comment\n\ndata: {"choices": [\n\ndata\n\nnonsense: 1\n\ndata: []\n\n'
 #: Where it tells what it did.
 _COUNTS_PATH: Final = "/counts"
 
@@ -91,7 +95,12 @@ class Simulator:
                 await writer.drain()
                 writer.transport.abort()
                 return False
-            writer.write(b"%x\r\n%s\r\n" % (len(event), event))
+            if number == script.stall_after:
+                await asyncio.sleep(_STALL_SECONDS)
+                return False
+            if script.fault == "malformed":
+                writer.write(_chunk(_MALFORMED))
+            writer.write(_chunk(event))
             await writer.drain()
             if any(mark in event for mark in _OUTPUT_MARKS):
                 self._count("tokens", model, script, 1)
@@ -122,6 +131,10 @@ async def simulator() -> AsyncIterator[tuple[str, Simulator]]:
         yield f"http://127.0.0.1:{port}", one
     finally:
         server.close()
+
+
+def _chunk(data: bytes) -> bytes:
+    return b"%x\r\n%s\r\n" % (len(data), data)
 
 
 async def _whole(writer: asyncio.StreamWriter, status: int, value: object) -> None:
