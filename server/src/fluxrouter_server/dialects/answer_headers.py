@@ -6,7 +6,7 @@ from fluxrouter_server.dialects.instants import rfc3339
 from fluxrouter_server.dialects.refusals import Refusal
 from fluxrouter_server.domain.holds import Receipt
 from fluxrouter_server.domain.money import format_usd
-from fluxrouter_server.domain.plans import RateLimits
+from fluxrouter_server.domain.pace import requests_left, tokens_left
 from fluxrouter_server.services.routing_service import Routed
 
 __all__ = ["HeaderList", "answer_headers", "refusal_headers"]
@@ -14,6 +14,7 @@ __all__ = ["HeaderList", "answer_headers", "refusal_headers"]
 #: Names in lower case and values, as ASGI has them.
 HeaderList = list[tuple[bytes, bytes]]
 
+_MICROSECONDS_PER_MS: Final = 1_000
 #: What is used up, by the code of the refusal.
 _RATES: Final = {"rate_limited": b"requests", "token_rate_limited": b"tokens"}
 JSON: Final = (b"content-type", b"application/json")
@@ -32,7 +33,7 @@ def answer_headers(routed: Routed, asked_model: str, receipt: Receipt | None) ->
         (b"x-flux-remaining-usd", _text(format_usd(left))),
         (b"x-flux-reset", _text(rfc3339(hold.period_end_us))),
     ]
-    headers += _rate_headers(routed.rate_limits)
+    headers += _rate_headers(routed)
     if hold.tier is not None:
         headers.append((b"x-flux-tier", _text(hold.tier)))
     if hold.would_deny:
@@ -42,21 +43,22 @@ def answer_headers(routed: Routed, asked_model: str, receipt: Receipt | None) ->
     return headers
 
 
-def _rate_headers(rates: RateLimits) -> HeaderList:
-    """Return OpenAI's headers for what is known of the account's rates after an admission.
-
-    The limit is what may come at once. How much of it is left only the store knows, but where one
-    request is all, that was this one.
-    """
+def _rate_headers(routed: Routed) -> HeaderList:
+    """Return OpenAI's headers for what the admission left of the account's rates."""
+    if routed.pace is None:
+        return []
     headers = []
-    if rates.request_burst is not None and rates.requests_per_second:
-        headers.append((b"x-ratelimit-limit-requests", _text(str(rates.request_burst))))
-        if rates.request_burst == 1:
-            headers.append((b"x-ratelimit-remaining-requests", b"0"))
-            wait_ms = -(-1000 // rates.requests_per_second)
-            headers.append((b"x-ratelimit-reset-requests", _text(f"{wait_ms}ms")))
-    if rates.token_burst is not None:
-        headers.append((b"x-ratelimit-limit-tokens", _text(str(rates.token_burst))))
+    for kind, left in (
+        (b"requests", requests_left(routed.rate_limits, routed.pace)),
+        (b"tokens", tokens_left(routed.rate_limits, routed.pace)),
+    ):
+        if left is not None:
+            reset_ms = -(-left.reset_us // _MICROSECONDS_PER_MS)
+            headers += [
+                (b"x-ratelimit-limit-" + kind, b"%d" % left.limit),
+                (b"x-ratelimit-remaining-" + kind, b"%d" % left.remaining),
+                (b"x-ratelimit-reset-" + kind, b"%dms" % reset_ms),
+            ]
     return headers
 
 

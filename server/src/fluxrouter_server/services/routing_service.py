@@ -8,6 +8,7 @@ from fluxrouter_server.domain.catalog import Alias
 from fluxrouter_server.domain.denials import Denial
 from fluxrouter_server.domain.holds import Hold
 from fluxrouter_server.domain.ids import RequestId
+from fluxrouter_server.domain.pace import Pace
 from fluxrouter_server.domain.plans import RateLimits
 from fluxrouter_server.domain.requests import RouteQuery
 from fluxrouter_server.domain.values import per_call_value
@@ -41,8 +42,8 @@ PATIENCE_US: Final = 250_000
 class Routed:
     """An admission. Where `replayed`, it was given before and must not lead to an upstream call.
 
-    `rate_limits` are those that the account is held to today. `decision` is how the tier was
-    chosen, None where it was asked for.
+    `rate_limits` are those that the account is held to today, `pace` where a new admission left
+    them. `decision` is how the tier was chosen, None where it was asked for.
     """
 
     hold: Hold
@@ -50,6 +51,7 @@ class Routed:
     reasons: tuple[str, ...]
     rate_limits: RateLimits
     decision: TierDecision | None = None
+    pace: Pace | None = None
 
 
 class RouteService:
@@ -145,7 +147,9 @@ class RouteService:
             if not answer.replayed:
                 self._keep_choice(query, answer.hold, chosen)
             reasons = chosen.reasons_for(model)
-            return Routed(answer.hold, answer.replayed, reasons, rate_limits, chosen.decision)
+            return Routed(
+                answer.hold, answer.replayed, reasons, rate_limits, chosen.decision, answer.pace
+            )
 
         return self._decisions.decide(find, admit)
 

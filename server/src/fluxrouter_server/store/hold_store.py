@@ -7,6 +7,7 @@ from fluxrouter_server.domain.hold_ids import HoldRef, request_key
 from fluxrouter_server.domain.holds import HoldState, LevelSpend, Receipt
 from fluxrouter_server.domain.ids import Principal, RequestId
 from fluxrouter_server.domain.limits import Limits
+from fluxrouter_server.domain.pace import Pace
 from fluxrouter_server.domain.periods import Period
 from fluxrouter_server.domain.pricing import validate_usage
 from fluxrouter_server.services.ports.holds import (
@@ -66,7 +67,8 @@ class ValkeyHoldStore:
         verdict = answer[0]
         if verdict == b"ADMITTED":
             self._count_expired(answer[10], answer[11])
-            return Admitted(read_admitted(answer, command, key), replayed=False)
+            pace = Pace(answer[1], answer[12], answer[13])
+            return Admitted(read_admitted(answer, command, key), replayed=False, pace=pace)
         if verdict == b"REPLAYED":
             return Admitted(read_hold(answer[2], key), replayed=True)
         return self._read_other(answer, limits)

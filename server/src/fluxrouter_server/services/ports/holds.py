@@ -10,6 +10,7 @@ from fluxrouter_server.domain.hold_ids import HoldRef
 from fluxrouter_server.domain.holds import Candidate, Hold, HoldState, LevelSpend, Receipt
 from fluxrouter_server.domain.ids import AccountUid, KeyHash, KeyName, Principal, RequestId
 from fluxrouter_server.domain.limits import AccountRecord, CatalogRecord, Limits, PlanRecord
+from fluxrouter_server.domain.pace import Pace
 from fluxrouter_server.domain.periods import Period
 from fluxrouter_server.domain.pricing import Usage
 from fluxrouter_server.domain.values import per_call_value
@@ -87,10 +88,11 @@ class ExtendCommand:
 
 @per_call_value
 class Admitted:
-    """The hold, new or `replayed`."""
+    """The hold, new or `replayed`; `pace` of a new one alone."""
 
     hold: Hold
     replayed: bool
+    pace: Pace | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,7 +5,8 @@
 -- ARGV  1 to 8 as in lib/account.lua, from 9 on as in lib/admission.lua
 --
 -- {'ADMITTED', now, candidate from 1, output tokens, held, headroom, expiry, period's end, epoch,
---  reason observed or '', holds ended by expiry and charged, and released}
+--  reason observed or '', holds ended by expiry and charged, and released, TATs of requests and of
+--  tokens (0 without that rate)}
 -- {'REPLAYED', now, record}, {'DENIED', …}, {'STALE', …}, {'LATE', now}, {'BACKLOG', now, entries, age of the oldest in ms}
 --- @include replay
 --- @include commit
@@ -49,9 +50,11 @@ end
 if gate.interval > 0 then
   book.set('tat_r', found.tat)
 end
+local tokens_tat = 0
 if gate.tokens_per_minute > 0 then
   local _, tat = take_tokens(offer[1] + output * offer[3])
-  book.set('tat_t', tat or now + gate.token_burst_us) -- above the burst only under `observe`
+  tokens_tat = tat or now + gate.token_burst_us -- above the burst only under `observe`
+  book.set('tat_t', tokens_tat)
 end
 local expiry = now + (gate.expiry < span.life and gate.expiry or span.life)
 local headroom = found.least > need and found.least - need or 0
@@ -68,5 +71,5 @@ redis.call('ZADD', key.due, expiry, ARGV[15])
 redis.call('ZADD', key.shard_due, 'LT', expiry, uid)
 return {
   'ADMITTED', now, place - 25, output, need, headroom, expiry, open.period_end, epoch,
-  would_deny, book.charged, book.released,
+  would_deny, book.charged, book.released, found.tat or 0, tokens_tat,
 }
