@@ -41,6 +41,24 @@ async def test_commands_of_one_turn_of_the_loop_leave_together(
     connection.abort()
 
 
+async def test_commands_wait_for_the_reply_to_what_left_before_and_then_leave_together(
+    connection: StoreConnection,
+) -> None:
+    first = connection.call(("ECHO", "first"))
+    await asyncio.sleep(0)  # it has left
+    later = []
+    for n in range(20):
+        later.append(connection.call(("ECHO", f"{n}")))
+        await asyncio.sleep(0)
+        if first.done():
+            break
+        assert connection.unsent() == set(later)
+    assert await asyncio.gather(first, *later) == [
+        b"first",
+        *(b"%d" % n for n in range(len(later))),
+    ]
+
+
 @pytest.mark.parametrize(
     "command,reply",
     [

@@ -60,7 +60,7 @@ def read_query(message: router_pb2.RouteRequest) -> RouteQuery | Denial:
         labels={name: labels[name] for name in labels},  # twice as fast as dict() of such a map
         tier=_optional("tier", message.tier, _TIERS, reader),
     )
-    return reader.denial() or query
+    return query if not reader.violations else reader.denial() or query
 
 
 def read_account_ref(account: str, api_key: str) -> AccountRef | Denial:

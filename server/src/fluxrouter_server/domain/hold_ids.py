@@ -8,6 +8,7 @@ and nothing in it is believed: the store compares it with the hold that it names
 
 import re
 from base64 import urlsafe_b64encode
+from functools import lru_cache
 from hashlib import sha256
 
 from fluxrouter_server.domain.ids import AccountUid, HoldId, RequestId
@@ -74,6 +75,8 @@ def parse_hold_id(text: str) -> HoldRef | None:
     )
 
 
+# Many holds are admitted in one millisecond where it matters what this costs.
+@lru_cache(maxsize=1_024)
 def _base_36(number: int) -> str:
     digits = ""
     while number:

@@ -7,7 +7,7 @@ it, so it is remembered: to work it out again takes as long as half of the rest 
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Final, Literal, TypeAlias
+from typing import Final, Literal, NamedTuple, TypeAlias
 
 from fluxrouter_server.domain.catalog import Capability, Catalog, Model, Protocol, Tier, rates_of
 from fluxrouter_server.domain.catalog_rules import AUTO, PINNED_PREFIX
@@ -15,7 +15,6 @@ from fluxrouter_server.domain.holds import PricedModel
 from fluxrouter_server.domain.ids import KeyName, ModelId
 from fluxrouter_server.domain.limits import Limits, may_use
 from fluxrouter_server.domain.pricing import RateCard, next_change_us
-from fluxrouter_server.domain.values import per_call_value
 from fluxrouter_server.routing.fitness import can_answer
 
 __all__ = ["Asked", "Kind", "Listed", "Shortlist", "Shortlists"]
@@ -29,9 +28,11 @@ _KINDS_REMEMBERED: Final = 256
 """Of one account. Beyond it all are forgotten at once: whoever asks in so many ways is testing."""
 
 
-@per_call_value
-class Kind:
-    """What a request asks, but for its size. Its `tier` comes before that of the model's name."""
+class Kind(NamedTuple):
+    """What a request asks, but for its size. Its `tier` comes before that of the model's name.
+
+    A named tuple, because it is looked up for each request and those are hashed by C.
+    """
 
     model: str
     tier: Tier | None

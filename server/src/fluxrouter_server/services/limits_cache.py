@@ -96,11 +96,17 @@ class LimitsCache:
 
         An absent or deleted account is looked for each time: it may be new.
         """
+        uid = self.remembered_uid(name)
+        if uid is not None:
+            return uid
+        entry = self._keep(await self._by_name.fetch(name, accept=_is_alive))
+        return entry.record.uid if entry is not None and not entry.record.deleted else None
+
+    def remembered_uid(self, name: AccountName) -> AccountUid | None:
+        """Return the identity of an account that is in memory and not deleted."""
         uid = self._uids.get(name)
         entry = self._entries.get(uid) if uid is not None else None
-        if entry is None or entry.record.deleted:
-            entry = self._keep(await self._by_name.fetch(name, accept=_is_alive))
-        return entry.record.uid if entry is not None and not entry.record.deleted else None
+        return uid if entry is not None and not entry.record.deleted else None
 
     async def key(self, uid: AccountUid, key_hash: KeyHash) -> KeyIdentity | None:
         """Return the account's key with that hash, valid or not; None where it has none.
@@ -121,7 +127,7 @@ class LimitsCache:
         Raises:
             StoreUnavailable: something is not remembered and could not be read.
         """
-        remembered = self._remembered(uid)
+        remembered = self.remembered(uid)
         if remembered is not None:
             return remembered
         entry = self._entries.get(uid)
@@ -163,8 +169,8 @@ class LimitsCache:
             if record is not None:
                 self._plans.pop(record.account.plan)
 
-    def _remembered(self, uid: AccountUid) -> Snapshot | None:
-        """The account's documents where all of them are in memory, as for nearly every call."""
+    def remembered(self, uid: AccountUid) -> Snapshot | None:
+        """Return the account's documents where all are in memory, as for nearly every call."""
         entry = self._entries.get(uid)
         plan = self._plans.get(entry.record.account.plan) if entry is not None else None
         if entry is None or plan is None or self._catalog is None:

@@ -125,8 +125,9 @@ class RouteService:
         gone_us = None if time_left_us is None else self._clock.now_us() + time_left_us
         ask = Ask(query, caller.principal, request_id, self._next_call())
 
-        def find() -> Awaitable[Payer | Denial]:
-            return self._payers.find(account, caller, Scope.ROUTE)
+        def find() -> Payer | Awaitable[Payer | Denial]:
+            remembered = self._payers.remembered(account, caller, Scope.ROUTE)
+            return remembered or self._payers.find(account, caller, Scope.ROUTE)
 
         async def admit(payer: Payer, snapshot: Snapshot) -> Routed | Denial | Stale:
             deadline_us = self._deadline_us(gone_us)

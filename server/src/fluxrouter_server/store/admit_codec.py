@@ -9,7 +9,7 @@ from fluxrouter_server.store.hold_calls import Answer
 from fluxrouter_server.store.hold_denials import read_denial
 from fluxrouter_server.store.hold_records import HoldKey, pack_offer
 from fluxrouter_server.store.keys import key_field
-from fluxrouter_server.store.packed_limits import LimitsPacker, pack
+from fluxrouter_server.store.packed_limits import LimitsPacker
 from fluxrouter_server.store.replies import Argument
 
 __all__ = ["admit_arguments", "read_admitted", "read_fit"]
@@ -23,13 +23,13 @@ def admit_arguments(
     packed = packer.pack(limits)
     key_name = command.key_name
     period = command.proposed_period
-    origin = (key_name or "", dict(command.labels), command.model_asked, packed.generations[2])
+    levels, origin = packed.request(command.labels, key_name, command.model_asked)
     return (
         most_backlog_entries,
         "" if command.deadline_us is None else command.deadline_us,
         packed.gate,
         packed.terms,
-        packed.levels(command.labels, key_name),
+        levels,
         "" if command.key_hash is None else key_field(command.key_hash),
         key.request_key,
         command.attempt,
@@ -38,7 +38,7 @@ def admit_arguments(
         command.request_id,
         command.principal,
         command.tier or "",
-        pack(origin),
+        origin,
         command.would_deny,
         period.start_us,
         period.end_us,

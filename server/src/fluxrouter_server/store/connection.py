@@ -1,9 +1,10 @@
 """One pipelined connection to the store, as cheap as Python allows.
 
 General clients cost more CPU per command than the script they call. This one does four things: it
-packs a command with hiredis, collects what one turn of the event loop issues into one write, parses
-replies with hiredis, and resolves futures in the order of their commands. It keeps no state about
-retries or time: a caller that gives up cancels or fails its future, and the late reply is dropped.
+packs a command with hiredis, collects what is issued until the replies to the last write are in (so
+the busier a store is, the larger its batches), parses replies with hiredis, and resolves futures in
+the order of their commands. It keeps no state about retries or time: a caller that gives up cancels
+or fails its future, and the late reply is dropped.
 
 Promise: a call fails with `CommandNotSent` only if none of its bytes were given to the operating
 system or its buffers; once they were, and no reply came, with `CommandOutcomeUnknown`.
@@ -175,11 +176,14 @@ class StoreConnection(asyncio.Protocol):
             # Replies can no longer be matched to commands.
             self._end(f"the store sent what is no reply to a command ({error})")
             self.abort()
+            return
+        if not sent:
+            self._flush()
 
     def _flush(self) -> None:
         self._flush_is_scheduled = False
         transport = self._transport
-        if transport is None or self._is_paused or not self._unsent:
+        if transport is None or self._is_paused or self._sent or not self._unsent:
             return
         futures, words = self._unsent, self._unsent_words
         self._unsent, self._unsent_words, self._unsent_bytes = [], [], 0

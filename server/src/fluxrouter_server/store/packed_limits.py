@@ -5,7 +5,7 @@ The shapes are those that `lua/lib/admission.lua` and `lua/lib/records.lua` name
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
-from typing import Final
+from typing import Final, TypeAlias
 
 import msgpack
 
@@ -27,6 +27,12 @@ _SECOND_US: Final = 1_000_000
 _MINUTE_US: Final = 60 * _SECOND_US
 _LIMITS_REMEMBERED: Final = 20_000
 """About 1 KB each; beyond it all are forgotten at once, which costs microseconds an account."""
+
+_REQUESTS_REMEMBERED: Final = 64
+"""Of one account. A label that is different in each request makes this useless, not wrong."""
+
+_Alike: TypeAlias = tuple[KeyName | str | tuple[str, str] | None, ...]
+"""Key, model that was asked for, and the labels."""
 
 _LEVEL_NAMES: Final = {b"a": ACCOUNT_LEVEL, b"H": HOUR_LEVEL}
 
@@ -72,6 +78,20 @@ class PackedLimits:
     alerts: bytes
     all_levels: bytes
     _levels: dict[tuple[KeyName | None, tuple[str, ...]], bytes] = field(default_factory=dict)
+    _requests: dict[_Alike, tuple[bytes, bytes]] = field(default_factory=dict)
+
+    def request(
+        self, labels: Mapping[str, str], key: KeyName | None, model_asked: str
+    ) -> tuple[bytes, bytes]:
+        """The levels that such a request counts against, and its origin (`lua/lib/records.lua`)."""
+        alike = (key, model_asked, *labels.items())
+        known = self._requests.get(alike)
+        if known is None:
+            if len(self._requests) >= _REQUESTS_REMEMBERED:
+                self._requests.clear()
+            origin = pack((key or "", dict(labels), model_asked, self.generations[2]))
+            known = self._requests[alike] = (self.levels(labels, key), origin)
+        return known
 
     def levels(self, labels: Mapping[str, str], key: KeyName | None) -> bytes:
         """The levels that a request with these labels and that key counts against."""

@@ -136,6 +136,9 @@ class ReplicatedConnection(StoreConnection):
             # Replies can no longer be matched to commands.
             self._end(f"the store sent what is no reply to a command ({error})")
             self.abort()
+            return
+        if not self._batches:
+            self._flush()
 
     def _take(self, reply: "Reply | ErrorReply") -> None:
         batch = self._batches[0]
