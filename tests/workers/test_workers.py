@@ -1,6 +1,7 @@
 """Envoy workers come and go; callers and counts do not notice more than they must."""
 
 import asyncio
+import http.client
 import os
 import signal
 import urllib.request
@@ -144,6 +145,23 @@ async def test_a_restart_fails_no_call_on_a_port_that_two_servers_share(fleet: F
         await eventually_async(lambda: len(callers.admitted) > seen + 5 * CONNECTIONS)
     assert callers.failed == []
     assert following.child.process.poll() is None
+
+
+async def test_callers_are_sent_away_with_an_answer_before_the_server_ends(fleet: Fleet) -> None:
+    server = fleet.start_server("--drain-pause-seconds", "600")
+    host, _, port = server.address.rpartition(":")
+    connection = http.client.HTTPConnection(host, int(port), timeout=10)
+
+    def is_sent_away() -> bool:
+        connection.request("GET", "/nowhere")
+        answer = connection.getresponse()
+        answer.read()
+        return answer.will_close
+
+    assert not is_sent_away()
+    server.child.signal(signal.SIGTERM)
+    await eventually_async(is_sent_away, timeout_seconds=20)
+    connection.close()
 
 
 async def test_an_idle_connection_does_not_keep_a_server(fleet: Fleet) -> None:

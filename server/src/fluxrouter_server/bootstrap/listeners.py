@@ -137,6 +137,9 @@ async def _drain(server: aio.Server, front: Front | None, settings: Settings, dr
     drain.begin()
     _log.info("draining", pause_seconds=settings.drain_pause_seconds)
     try:
+        if front is not None:
+            # What is used during the pause ends in good order; the rest is cut after it.
+            await front.supervisor.send_callers_away()
         await asyncio.sleep(settings.drain_pause_seconds)
         if front is not None:  # first, because it passes calls on to the server
             await front.supervisor.drain(settings.drain_grace_seconds)

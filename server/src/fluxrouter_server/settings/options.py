@@ -249,7 +249,7 @@ OPTIONS: Final = (
         read_seconds,
         "0",
         "How long a server that is told to end still takes calls, so that load balancers can "
-        "notice that it is not ready.",
+        "notice that it is not ready, and callers leave with their next answer.",
         "SECONDS",
     ),
     Option(

@@ -138,6 +138,12 @@ class EnvoyWorker:
         """Returns its counts as Prometheus reads them; None while it has none to give."""
         return await ask_worker(self._files.link_socket, "metrics")
 
+    async def send_callers_away(self) -> None:
+        """Ends each connection after its next answer; new ones are taken, and treated alike."""
+        if self.pid is not None:
+            with contextlib.suppress(AdminError):
+                await self._admin.send_callers_away()
+
     async def drain(self, grace_seconds: float) -> None:
         """Ends its streams, sends its callers away, and waits until they are gone.
 

@@ -77,6 +77,10 @@ class Supervisor:
             for worker in self._workers:
                 group.create_task(self._keep_one(worker))
 
+    async def send_callers_away(self) -> None:
+        """Ends each connection after its next answer; new ones are taken, and treated alike."""
+        await asyncio.gather(*(worker.send_callers_away() for worker in self._workers))
+
     async def drain(self, grace_seconds: float) -> None:
         """Ends all, each when its calls are done, or the grace over."""
         self._is_draining = True
