@@ -126,14 +126,15 @@ def test_readiness_knows_the_store_and_liveness_does_not(trial: Rendered) -> Non
 
 
 def test_a_server_pod_has_time_for_its_pause_and_its_calls() -> None:
-    drain = {"pauseSeconds": 7, "graceSeconds": 50}
+    drain = {"pauseSeconds": 7, "leaveSeconds": 3, "graceSeconds": 50}
     rendered = render({"server": {"drain": drain}})
     spec = rendered.pod_specs()["Deployment/fluxrouter-server"]
     (server,) = spec["containers"]
 
     assert server["lifecycle"]["preStop"] == {"sleep": {"seconds": 7}}
+    assert _environment(server)["FLUXROUTER_DRAIN_PAUSE_SECONDS"] == "3"
     assert _environment(server)["FLUXROUTER_DRAIN_GRACE_SECONDS"] == "50"
-    assert spec["terminationGracePeriodSeconds"] > 57
+    assert spec["terminationGracePeriodSeconds"] > 60
 
 
 def test_an_upgrade_adds_a_pod_before_it_takes_one(trial: Rendered) -> None:
@@ -307,17 +308,35 @@ def test_rules_and_dashboards_of_the_chart_are_shipped(tmp_path: Path) -> None:
     assert rendered.one("ConfigMap", "fluxrouter-dashboard-b")["data"] == {"b.json": "{}\n"}
 
 
-def test_the_schema_knows_every_value_and_no_other() -> None:
+#: What people may give beside the values that have a default.
+_WITHOUT_DEFAULT = {
+    "values.global",
+    "values.server.disruptionBudget.minAvailable",
+    "values.valkey.image.repository",
+    "values.valkey.image.tag",
+}
+
+
+def test_the_schema_knows_the_values_and_no_others() -> None:
     schema = json.loads((CHART / "values.schema.json").read_text())
     values = yaml.safe_load((CHART / "values.yaml").read_text())
 
-    def compare(given: object, known: Document, where: str) -> None:
+    def named(known: Document, where: str) -> set[str]:
+        if where.endswith((".resources", ".issuer")):
+            return {where}
         known = schema["definitions"][known["$ref"].split("/")[-1]] if "$ref" in known else known
-        if not isinstance(given, dict) or "properties" not in known:
-            return
+        parts = known.get("properties")
+        if parts is None:
+            return {where}
         assert known["additionalProperties"] is False, where
-        for key, value in given.items():
-            assert key in known["properties"], f"{where}.{key}"
-            compare(value, known["properties"][key], f"{where}.{key}")
+        return {name for key, part in parts.items() for name in named(part, f"{where}.{key}")}
 
-    compare(values, schema, "values")
+    def given(value: object, where: str) -> set[str]:
+        if not isinstance(value, dict) or where.endswith((".resources", ".issuer")):
+            return {where}
+        below = (given(part, f"{where}.{key}") for key, part in value.items())
+        return set().union(*below) if value else {where}
+
+    free = {"values.valkey.image", "values.metrics.dashboards.labels.grafana_dashboard"}
+    known = named(schema, "values") - _WITHOUT_DEFAULT - {"values.metrics.dashboards.labels"}
+    assert given(values, "values") - free == known

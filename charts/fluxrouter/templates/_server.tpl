@@ -70,6 +70,7 @@
 - {name: FLUXROUTER_TLS_CERT, value: /etc/fluxrouter/tls/tls.crt}
 - {name: FLUXROUTER_TLS_KEY, value: /etc/fluxrouter/tls/tls.key}
 {{- end }}
+- {name: FLUXROUTER_DRAIN_PAUSE_SECONDS, value: {{ .Values.server.drain.leaveSeconds | quote }}}
 - {name: FLUXROUTER_DRAIN_GRACE_SECONDS, value: {{ .Values.server.drain.graceSeconds | quote }}}
 {{- end }}
 
