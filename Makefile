@@ -48,6 +48,9 @@ helm: generate ## Build helm, which checks and packages the chart, unless it is 
 kubernetes: generate ## Build helm and the Kubernetes API server of the tests, unless they are there
 	@$(BIN)/python -m fluxrouter_testing.kubernetes_programs
 
+redis: $(READY) ## Unpack Debian's Redis for the tests of TLS, unless one is there
+	@$(BIN)/python -m fluxrouter_testing.redis_program
+
 run: generate ## Run a server with HTTP edge and example plans and accounts; Ctrl-C ends it
 	$(BIN)/fluxrouter serve --edge --examples $(ARGS)
 
@@ -57,7 +60,7 @@ demo: generate ## Play the story of the Free plan against a real server, on a si
 demo-operator: kubernetes ## Play FluxRouter in a Kubernetes cluster: apply, spend, kubectl get
 	$(BIN)/python examples/demo-operator $(ARGS)
 
-test: kubernetes ## Run all tests
+test: kubernetes redis ## Run all tests
 	$(PYTEST) tests $(ALONE:%=--ignore=%) $(ARGS) || [ $$? -eq $(NOTHING) ]
 	$(BIN)/pytest $(ALONE) $(ARGS) || [ $$? -eq $(NOTHING) ]
 

@@ -7,24 +7,31 @@ from pathlib import Path
 import pytest
 
 from fluxrouter_server.cli.resource_files import read_resources
+from fluxrouter_server.store.locations import StoreShape
 from fluxrouter_testing.customers import Connection, connected
 from fluxrouter_testing.fleet import Fleet, running_fleet
-from fluxrouter_testing.transports import TRANSPORTS, servers_on
+from fluxrouter_testing.transports import servers_on
 
 _CATALOG = Path(__file__).resolve().parents[2] / "examples" / "resources" / "catalog.yaml"
+_STAGES = (
+    ("grpc", StoreShape.SINGLE),
+    ("envoy", StoreShape.SINGLE),
+    ("envoy", StoreShape.CLUSTER),
+)
 
 
-@pytest.fixture(scope="session", params=TRANSPORTS, autouse=True)
-def transport(request: pytest.FixtureRequest) -> Iterator[str]:
-    """Every test here is for every transport; servers are started with it."""
-    with servers_on(request.param) as name:
-        yield name
+@pytest.fixture(scope="session", params=_STAGES, ids="-".join, autouse=True)
+def stage(request: pytest.FixtureRequest) -> Iterator[StoreShape]:
+    """Every test here is for every transport, and for the Cluster; servers are started with it."""
+    transport, shape = request.param
+    with servers_on(transport):
+        yield shape
 
 
 @pytest.fixture
-def fleet() -> Iterator[Fleet]:
+def fleet(stage: StoreShape) -> Iterator[Fleet]:
     """Four servers, some of which a test may kill."""
-    with running_fleet(servers=4) as started:
+    with running_fleet(servers=4, shape=stage) as started:
         yield started
 
 

@@ -8,9 +8,10 @@ import grpc
 import pytest
 
 from fluxrouter.v1 import router_pb2
+from fluxrouter_server.store.locations import StoreShape
 from fluxrouter_testing.customers import Connection, account, connected, plan, reason_of
 from fluxrouter_testing.fleet import Fleet, running_fleet
-from fluxrouter_testing.valkey import ThrowawayValkey
+from fluxrouter_testing.store_cluster import AnyStore
 from fluxrouter_testing.waiting import eventually_async
 
 ANSWER_SECONDS = 0.25  # what is promised by default
@@ -21,9 +22,9 @@ pytestmark = pytest.mark.timeout(60)
 
 
 @pytest.fixture
-def fleet() -> Iterator[Fleet]:
+def fleet(stage: StoreShape) -> Iterator[Fleet]:
     """One server: the store is what fails here."""
-    with running_fleet(servers=1) as started:
+    with running_fleet(servers=1, shape=stage) as started:
         yield started
 
 
@@ -58,27 +59,27 @@ async def is_admitting(server: Connection) -> bool:
     return await outcome(server, f"probe-{time.monotonic_ns()}") == ("", True)
 
 
-def stop_answering(store: ThrowawayValkey) -> Callable[[], object]:
+def stop_answering(store: AnyStore) -> Callable[[], object]:
     """SIGSTOP: connections stay open, nothing comes back."""
     store.pause()
     return store.resume
 
 
-def go_away(store: ThrowawayValkey) -> Callable[[], object]:
+def go_away(store: AnyStore) -> Callable[[], object]:
     """SIGKILL, and later a start on the same files."""
     store.kill()
     return store.start
 
 
-def answer_errors(store: ThrowawayValkey) -> Callable[[], object]:
+def answer_errors(store: AnyStore) -> Callable[[], object]:
     """Takes the right to run scripts away from the servers."""
-    store.command("ACL", "SETUSER", "default", "-evalsha", "-eval")
-    return lambda: store.command("ACL", "SETUSER", "default", "+evalsha", "+eval")
+    store.command_everywhere("ACL", "SETUSER", "default", "-evalsha", "-eval")
+    return lambda: store.command_everywhere("ACL", "SETUSER", "default", "+evalsha", "+eval")
 
 
 @pytest.mark.parametrize("fault", [stop_answering, go_away, answer_errors])
 async def test_a_store_that_fails_is_unavailable_in_time_and_leaves_no_hold(
-    fleet: Fleet, server: Connection, fault: Callable[[ThrowawayValkey], Callable[[], object]]
+    fleet: Fleet, server: Connection, fault: Callable[[AnyStore], Callable[[], object]]
 ) -> None:
     before = await server.spend("steady")
 

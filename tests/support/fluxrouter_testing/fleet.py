@@ -5,7 +5,7 @@ import os
 import sys
 import tempfile
 from collections.abc import Iterator, Sequence
-from contextlib import ExitStack, contextmanager
+from contextlib import AbstractContextManager, ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -13,6 +13,7 @@ from fluxrouter_server.cli.session import Session
 from fluxrouter_server.store.locations import StoreShape
 from fluxrouter_testing.processes import Child, running
 from fluxrouter_testing.store_cluster import AnyStore, running_cluster
+from fluxrouter_testing.store_replication import ThrowawayReplication
 from fluxrouter_testing.valkey import ThrowawayValkey, running_valkey
 
 
@@ -69,7 +70,7 @@ class Fleet:
         folder: Path,
         stack: ExitStack,
         clock: SimulatedClock | None,
-        store: AnyStore,
+        store: AnyStore | ThrowawayReplication,
     ) -> None:
         """Takes a folder for logs and sockets, the stack that ends what is started, the store."""
         self.folder = folder
@@ -132,6 +133,7 @@ def running_fleet(
     options: Sequence[str] = (),
     with_ledger: bool = False,
     shape: StoreShape = StoreShape.SINGLE,
+    store: AnyStore | ThrowawayReplication | None = None,
 ) -> Iterator[Fleet]:
     """Starts a store and some servers, and ends them all.
 
@@ -141,6 +143,7 @@ def running_fleet(
         options: further options of `fluxrouter serve`.
         with_ledger: keep a ledger, in a file that all servers share.
         shape: one Valkey, or a Cluster of three.
+        store: another one, which runs already.
 
     Raises:
         StartError: a process did not come up in time.
@@ -148,15 +151,18 @@ def running_fleet(
     with ExitStack() as stack:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="fluxrouter-")))
         clock = None if start_us is None else SimulatedClock(folder / "clock", start_us)
-        # It syncs every batch of decisions to disk, as the embedded store does by default.
-        store: AnyStore
-        if shape is StoreShape.CLUSTER:
-            store = stack.enter_context(running_cluster(durable=True))
-        else:
-            store = stack.enter_context(running_valkey(durable=True))
+        if store is None:
+            # It syncs every batch of decisions to disk, as the embedded store does by default.
+            store = stack.enter_context(_durable_store(shape))
         fleet = Fleet(folder, stack, clock, store)
         if with_ledger:
             options = (*options, "--ledger-url", f"sqlite:///{folder}/ledger.sqlite3")
         for _ in range(servers):
             fleet.start_server(*options)
         yield fleet
+
+
+def _durable_store(shape: StoreShape) -> AbstractContextManager[AnyStore]:
+    if shape is StoreShape.CLUSTER:
+        return running_cluster(durable=True)
+    return running_valkey(durable=True)
