@@ -20,7 +20,7 @@ SCRIPTS := make benchmarks examples/demo examples/demo-operator
 # What the container image is called; no runtime looks for `localhost/` in a registry.
 IMAGE ?= localhost/fluxrouter:dev
 
-.PHONY: help setup generate crds chart helm kubernetes run demo demo-operator test test-unit test-faults lint verify bench bench-quick bench-routing bench-edge bench-operator image lock lock-image clean
+.PHONY: help setup generate crds chart helm kubernetes redis run demo demo-operator test test-unit test-faults lint verify bench bench-quick bench-routing bench-edge bench-operator image lock lock-image clean
 
 help: ## Print every target and what it does
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' Makefile
