@@ -68,3 +68,14 @@ def test_a_store_that_lost_its_data_begins_anew_only_when_told(
     assert "--reinitialize" in str(findings(lost)["layout"]["problem"])
     assert declined.returncode == 1
     assert (told.returncode, mended.returncode) == (0, 0), told.stderr
+
+
+def test_a_store_keeps_its_spans_until_they_are_changed(fluxrouter: Run, tmp_path: Path) -> None:
+    data_dir = make_embedded_store(tmp_path)
+    spans = ("--late-window-seconds", "60")
+    other = fluxrouter("doctor", "--data-dir", str(data_dir), *spans, "-o", "json")
+    assert "--change-spans" in str(findings(other)["layout"]["problem"])
+    changed = fluxrouter("doctor", "--data-dir", str(data_dir), *spans, "--change-spans")
+    assert (changed.returncode, changed.stdout.split()[0]) == (0, "256"), changed.stderr
+    again = fluxrouter("doctor", "--data-dir", str(data_dir), *spans, "-o", "json")
+    assert findings(again)["layout"]["ok"] is True

@@ -29,6 +29,7 @@ from fluxrouter_server.store.clock import EstimatedClock
 from fluxrouter_server.store.hold_calls import HoldCalls
 from fluxrouter_server.store.hold_store import ValkeyHoldStore
 from fluxrouter_server.store.hold_timing import HoldTiming
+from fluxrouter_server.store.initialisation import change_layout
 from fluxrouter_server.store.keys import account_keys
 from fluxrouter_server.store.layout import ClockKind
 from fluxrouter_server.store.layout_keeper import LayoutKeeper
@@ -93,15 +94,20 @@ async def stores(
     replay_window_us: int = HOUR_US,
 ) -> AsyncIterator[Stores]:
     async with connected(server) as client:
-        layout = LayoutKeeper(client, SCRIPTS, clock=ClockKind.REAL, may_initialise=True)
+        timing = HoldTiming(replay_window_us=replay_window_us)
+        await change_layout(client, SCRIPTS, timing.layout)
+        layout = LayoutKeeper(
+            client, SCRIPTS, clock=ClockKind.REAL, may_initialise=True, layout=timing.layout
+        )
         await layout.open()
         clock = clock or EstimatedClock()
-        shards = ShardCalls(client, SCRIPTS, lives=layout, clock=EstimatedClock())
+        shards = ShardCalls(
+            client, SCRIPTS, lives=layout, clock=EstimatedClock(), layout=timing.layout
+        )
         plan = free_plan(holds=HoldRules(expiry_seconds=1), rate_limits=RateLimits(1_000, 1_000))
         plan_record = (await ValkeyPlanStore(shards).put_plan(plan)).record
         catalog = (await ValkeyCatalogStore(shards).put_catalog(Catalog({}, {}, {}, {}))).record
         account = (await ValkeyAccountStore(shards).put_account(free_account())).record
-        timing = HoldTiming(replay_window_us=replay_window_us)
         calls = HoldCalls(client, SCRIPTS, lives=layout, clock=clock, timing=timing)
         yield Stores(
             holds=ValkeyHoldStore(calls, most_backlog_entries=timing.most_backlog_entries),

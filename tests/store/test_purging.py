@@ -3,11 +3,13 @@
 from fluxrouter_server.domain.denials import Denial, Reason
 from fluxrouter_server.domain.ids import AccountUid
 from fluxrouter_server.store.keys import account_keys, ledger_key, names_key, shard_due_key
-from fluxrouter_testing.hold_documents import DOLLAR
+from fluxrouter_testing.hold_documents import DOLLAR, HOUR_US
 from fluxrouter_testing.hold_world import HoldWorld
 
 COST = 5_000_000
 RETRY_SECONDS = 60
+KEPT_DAYS = 29
+"""No new period may begin within 28 local days; a day may be an hour longer."""
 
 
 def end_of_closing(world: HoldWorld) -> int:
@@ -15,6 +17,13 @@ def end_of_closing(world: HoldWorld) -> int:
     period = world.open_period
     assert period is not None
     return period.end_us + world.timing.max_hold_life_us + world.timing.late_window_us
+
+
+def end_of_keeping(world: HoldWorld) -> int:
+    """The instant from which on a deleted account may be purged."""
+    period = world.open_period
+    assert period is not None
+    return period.end_us + KEPT_DAYS * 24 * HOUR_US
 
 
 def drain_ledger(world: HoldWorld) -> None:
@@ -47,11 +56,13 @@ def test_an_account_revived_before_its_period_is_closed_counts_on(world: HoldWor
     assert (world.uid, world.counter("s:1:a")) == (uid, COST)
 
 
-def test_a_deleted_account_is_purged_when_its_period_is_closed(world: HoldWorld) -> None:
+def test_a_deleted_account_is_purged_when_no_new_period_would_begin_too_soon(
+    world: HoldWorld,
+) -> None:
     world.settle(world.admit())
-    uid, closing = world.uid, end_of_closing(world)
+    uid, kept = world.uid, end_of_keeping(world)
     world.delete_account()
-    world.now_us = closing
+    world.now_us = kept
     sweep_twice(world)
     assert not is_there(world, uid)
     members = world.read("ZRANGE", names_key(world.shard), 0, -1)
@@ -61,9 +72,9 @@ def test_a_deleted_account_is_purged_when_its_period_is_closed(world: HoldWorld)
 
 def test_the_name_of_a_purged_account_makes_another_with_fresh_counters(world: HoldWorld) -> None:
     world.settle(world.admit())
-    uid, closing = world.uid, end_of_closing(world)
+    uid, kept = world.uid, end_of_keeping(world)
     world.delete_account()
-    world.now_us = closing
+    world.now_us = kept
     sweep_twice(world)
     world.put_account()
     assert world.uid != uid
@@ -72,9 +83,9 @@ def test_the_name_of_a_purged_account_makes_another_with_fresh_counters(world: H
 
 def test_the_purge_is_the_last_entry_of_the_account_and_has_no_document(world: HoldWorld) -> None:
     world.settle(world.admit())
-    closing = end_of_closing(world)
+    kept = end_of_keeping(world)
     world.delete_account()
-    world.now_us = closing
+    world.now_us = kept
     world.sweep()
     closed = world.entries()[-1]
     drain_ledger(world)
@@ -90,9 +101,9 @@ def test_nothing_is_purged_before_the_ledger_has_taken_the_shards_entries(
     world: HoldWorld,
 ) -> None:
     world.settle(world.admit())
-    closing = end_of_closing(world)
+    kept = end_of_keeping(world)
     world.delete_account()
-    world.now_us = closing
+    world.now_us = kept
     world.sweep()
     world.advance(RETRY_SECONDS)
     world.sweep()
@@ -105,9 +116,9 @@ def test_nothing_is_purged_before_the_ledger_has_taken_the_shards_entries(
 
 def test_a_purge_that_waits_is_not_in_the_way_of_what_is_due(world: HoldWorld) -> None:
     world.settle(world.admit())
-    closing = end_of_closing(world)
+    kept = end_of_keeping(world)
     world.delete_account()
-    world.now_us = closing
+    world.now_us = kept
     world.sweep()
     due = world.read("ZRANGEBYSCORE", shard_due_key(world.shard), "-inf", world.now_us)
     assert world.uid.encode() not in due
@@ -134,12 +145,28 @@ def test_an_account_that_lives_is_never_purged(world: HoldWorld) -> None:
 def test_a_settlement_that_comes_after_the_purge_brings_nothing_back(world: HoldWorld) -> None:
     world.now_us = world.proposed.end_us - 1
     hold = world.admit()
-    limits, uid, closing = world.limits, world.uid, end_of_closing(world)
+    limits, uid, kept = world.limits, world.uid, end_of_keeping(world)
     world.delete_account()
-    world.now_us = closing
+    world.now_us = kept
     sweep_twice(world)
     assert not is_there(world, uid)
     answer = world.try_settle(hold, limits=limits)
     assert isinstance(answer, Denial)
     assert answer.reason is Reason.HOLD_TOO_OLD
     assert not is_there(world, uid)
+
+
+def test_deleting_and_creating_with_another_anchor_day_is_no_fresh_period_within_28_days(
+    world: HoldWorld,
+) -> None:
+    world.settle(world.admit())
+    uid, closing, kept = world.uid, end_of_closing(world), end_of_keeping(world)
+    world.delete_account()
+    world.now_us = closing
+    sweep_twice(world)
+    world.now_us = kept - 1
+    world.advance(-RETRY_SECONDS)
+    sweep_twice(world)
+    assert is_there(world, uid)
+    world.put_account(anchor_day=17)
+    assert world.uid == uid

@@ -32,7 +32,6 @@ from fluxrouter_server.store.hold_records import unpack
 from fluxrouter_server.store.hold_store import ValkeyHoldStore
 from fluxrouter_server.store.hold_timing import HoldTiming
 from fluxrouter_server.store.keys import (
-    LAYOUT_VERSION,
     SHARD_HASH,
     SHARDS,
     account_keys,
@@ -84,7 +83,9 @@ class StoreWorld:
         self.lives = Lives()
         self.timing = timing or HoldTiming()
         clock = SimulatedClock(lambda: self.now_us)
-        shards = ShardCalls(self.client, _SCRIPTS, lives=self.lives, clock=clock)
+        shards = ShardCalls(
+            self.client, _SCRIPTS, lives=self.lives, clock=clock, layout=self.timing.layout
+        )
         calls = HoldCalls(self.client, _SCRIPTS, lives=self.lives, clock=clock, timing=self.timing)
         self.holds = ValkeyHoldStore(
             calls,
@@ -115,7 +116,7 @@ class StoreWorld:
         calls = [
             (
                 (meta_key(shard), names_key(shard), shard_due_key(shard), ledger_key(shard)),
-                (LAYOUT_VERSION, _MARKER, "", SHARDS, SHARD_HASH, "simulated"),
+                (self.timing.layout, _MARKER, "", SHARDS, SHARD_HASH, "simulated"),
             )
             for shard in range(SHARDS)
         ]

@@ -3,6 +3,7 @@ from dataclasses import replace
 import pytest
 
 from fluxrouter_server.services.ports.errors import StoreRefused
+from fluxrouter_server.store.hold_timing import HoldTiming
 from fluxrouter_server.store.keys import LAYOUT_VERSION, SHARD_HASH, SHARDS
 from fluxrouter_server.store.layout import (
     ClockKind,
@@ -125,3 +126,20 @@ def test_data_of_the_other_clock_is_refused(ours: ClockKind) -> None:
     facts = [replace(fact, clock=str(theirs)) for fact in store_of(LIVES)]
     with pytest.raises(StoreRefused, match=f"for a {theirs} clock .* runs on a {ours} one"):
         judge(facts, clock=ours, trusted=None, adopt_newer=True, may_initialise=True)
+
+
+def test_a_server_with_other_spans_is_refused_and_told_those_of_the_store() -> None:
+    usual, other = HoldTiming().layout, HoldTiming(late_window_us=60_000_000).layout
+    facts = [replace(fact, identity=(other, *OURS[1:])) for fact in store_of(LIVES)]
+    ready = judge(
+        facts,
+        clock=ClockKind.REAL,
+        trusted=None,
+        adopt_newer=True,
+        may_initialise=False,
+        layout=other,
+    )
+    assert ready == Ready(LIVES)
+    assert usual == OURS[0]
+    with pytest.raises(StoreRefused, match=r"--late-window-seconds 60; this one has .* 3600:"):
+        judged(facts)

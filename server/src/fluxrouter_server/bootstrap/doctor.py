@@ -7,7 +7,7 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import Final
 
-from fluxrouter_server.bootstrap.stores import store_access
+from fluxrouter_server.bootstrap.stores import hold_timing, store_access
 from fluxrouter_server.services.ports.errors import StoreError, StoreRefused
 from fluxrouter_server.settings import Settings
 from fluxrouter_server.store.access import StoreAccess, find_servers, store_client
@@ -17,14 +17,14 @@ from fluxrouter_server.store.diagnosis import Finding, StoreFacts, diagnose, jud
 from fluxrouter_server.store.embedded import EmbeddedSettings, EmbeddedStore
 from fluxrouter_server.store.errors import StoreLocked
 from fluxrouter_server.store.examination import examine
-from fluxrouter_server.store.initialisation import reinitialise, survey
+from fluxrouter_server.store.initialisation import change_layout, reinitialise, survey
 from fluxrouter_server.store.layout import ClockKind, Fenced, Initialise, Ready, judge
 from fluxrouter_server.store.ledger_stream import ValkeyLedgerStream
 from fluxrouter_server.store.locations import StoreLocation
 from fluxrouter_server.store.scripts import read_scripts
 from fluxrouter_server.store.witness import Witness
 
-__all__ = ["examine_store", "reinitialise_store"]
+__all__ = ["change_spans", "examine_store", "reinitialise_store"]
 
 #: A store that needs longer to accept a connection is as good as away.
 _CONNECT_SECONDS: Final = 3.0
@@ -52,7 +52,7 @@ async def examine_store(settings: Settings) -> Sequence[Finding]:
         ]
     try:
         async with _reachable(settings) as patient:
-            layout_problem = await _layout_problem(patient)
+            layout_problem = await _layout_problem(patient, hold_timing(settings).layout)
             findings = diagnose(
                 {
                     str(server): await _examine(patient, server, layout_problem)
@@ -106,8 +106,33 @@ async def reinitialise_store(settings: Settings) -> int:
         store_client(patient.access, scripts=scripts) as client,
     ):
         await client.wait_ready(_CONNECT_SECONDS)
-        lives = await reinitialise(client, scripts, clock=patient.clock, witness=patient.witness)
+        lives = await reinitialise(
+            client,
+            scripts,
+            clock=patient.clock,
+            witness=patient.witness,
+            layout=hold_timing(settings).layout,
+        )
     return max(life.epoch for life in lives)
+
+
+async def change_spans(settings: Settings) -> int:
+    """Has the store's record say these settings' spans, which all its servers must then use.
+
+    Returns:
+        How many shards have them.
+
+    Raises:
+        StoreRefused: a server runs on the embedded store; stop it first.
+        StoreError: the store does not answer.
+    """
+    scripts = read_scripts()
+    async with (
+        _reachable(settings, alone=True) as patient,
+        store_client(patient.access, scripts=scripts) as client,
+    ):
+        await client.wait_ready(_CONNECT_SECONDS)
+        return await change_layout(client, scripts, hold_timing(settings).layout)
 
 
 @asynccontextmanager
@@ -156,7 +181,7 @@ def _embedded(settings: Settings, address: StoreAddress) -> StoreAccess:
     return store_access(settings, StoreLocation.single(address))
 
 
-async def _layout_problem(patient: _Patient) -> str | None:
+async def _layout_problem(patient: _Patient, layout: str) -> str | None:
     """Returns why the data can't be decided upon and what to do; None where it can."""
     scripts = read_scripts()
     try:
@@ -168,6 +193,7 @@ async def _layout_problem(patient: _Patient) -> str | None:
                 trusted=patient.witness.read() if patient.witness is not None else None,
                 adopt_newer=patient.witness is None,
                 may_initialise=True,
+                layout=layout,
             )
     except StoreError as error:
         return str(error)

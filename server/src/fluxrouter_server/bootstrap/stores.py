@@ -131,9 +131,14 @@ async def open_stores(settings: Settings, *, on_expired: OnExpired) -> AsyncIter
         if settings.simulated_clock is not None:
             clock = clock_file(settings.simulated_clock)
         timing = hold_timing(settings)
-        shards = ShardCalls(client, scripts, lives=layout, clock=clock)
+        shards = ShardCalls(client, scripts, lives=layout, clock=clock, layout=timing.layout)
         patient = ShardCalls(
-            client, scripts, lives=layout, clock=clock, timeout_seconds=FAN_OUT_SECONDS
+            client,
+            scripts,
+            lives=layout,
+            clock=clock,
+            layout=timing.layout,
+            timeout_seconds=FAN_OUT_SECONDS,
         )
         calls = HoldCalls(client, scripts, lives=layout, clock=clock, timing=timing)
         yield Stores(
@@ -200,6 +205,7 @@ def _layout(
         scripts,
         clock=clock_kind(settings),
         witness=witness_of(settings),
+        layout=hold_timing(settings).layout,
         may_initialise=settings.initialize_store,
         is_known=is_known,
     )

@@ -11,6 +11,7 @@ import click
 import grpc
 from grpc_health.v1 import health_pb2
 
+from fluxrouter_server.bootstrap.doctor import change_spans as write_spans
 from fluxrouter_server.bootstrap.doctor import examine_store, reinitialise_store
 from fluxrouter_server.cli.exits import Exit
 from fluxrouter_server.cli.output import output_option, print_table
@@ -35,10 +36,18 @@ _USE_GRPC = "leave --transport out, or set it to auto or grpc"
     is_flag=True,
     help="Begin anew on a store that lost its data: every counter starts at zero.",
 )
+@click.option(
+    "--change-spans",
+    is_flag=True,
+    help="Have the store's servers use the three spans below; stop them first.",
+)
+@click.option("--replay-window-seconds", help="As for serve.")
+@click.option("--max-hold-life-seconds", help="As for serve.")
+@click.option("--late-window-seconds", help="As for serve.")
 @click.option("--yes", is_flag=True, help="Do not ask before --reinitialize.")
 @output_option()
 @click.pass_obj
-def doctor(
+def doctor(  # noqa: PLR0913 - one for each option
     session: Session,
     /,
     *,
@@ -47,8 +56,10 @@ def doctor(
     data_dir: str | None,
     simulated_clock: str | None,
     reinitialize: bool,
+    change_spans: bool,
     yes: bool,
     output: str,
+    **spans: str | None,
 ) -> None:
     """Check the store and the server, and say how to mend what is wrong. Exits 1 if anything is."""
     given = {
@@ -56,20 +67,17 @@ def doctor(
         "store": store,
         "data_dir": data_dir,
         "simulated_clock": simulated_clock,
+        **spans,
     }
     try:
         settings = read_settings(given, os.environ)
         set_up_logs(LogFormat.AUTO, LogLevel.ERROR)  # findings say it in order
+        if change_spans:
+            shards = asyncio.run(write_spans(settings))
+            click.echo(f"{shards} shards have the new spans. Start the servers with the same.")
+            return
         if reinitialize:
-            if not yes:
-                click.confirm(
-                    "All counters, accounts, plans and keys in the store are given up. Go on?",
-                    abort=True,
-                )
-            epoch = asyncio.run(reinitialise_store(settings))
-            click.echo(
-                f"The store begins anew, epoch {epoch}. Apply your plans and accounts again."
-            )
+            _reinitialise(settings, is_sure=yes)
             return
         findings = [
             *asyncio.run(examine_store(settings)),
@@ -81,6 +89,15 @@ def doctor(
     _print(findings, output)
     if not all(finding.ok for finding in findings):
         raise SystemExit(Exit.FAILED)
+
+
+def _reinitialise(settings: Settings, *, is_sure: bool) -> None:
+    if not is_sure:
+        click.confirm(
+            "All counters, accounts, plans and keys in the store are given up. Go on?", abort=True
+        )
+    epoch = asyncio.run(reinitialise_store(settings))
+    click.echo(f"The store begins anew, epoch {epoch}. Apply your plans and accounts again.")
 
 
 def _transport(settings: Settings) -> Finding:

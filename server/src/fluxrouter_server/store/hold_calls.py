@@ -10,7 +10,7 @@ from fluxrouter_server.domain.ids import AccountUid, PlanName
 from fluxrouter_server.services.ports.errors import StoreRefused, StoreUnavailable
 from fluxrouter_server.store.clock import ScriptClock
 from fluxrouter_server.store.hold_timing import HoldTiming
-from fluxrouter_server.store.keys import LAYOUT_VERSION, account_keys, script_keys
+from fluxrouter_server.store.keys import account_keys, script_keys
 from fluxrouter_server.store.replies import Argument
 from fluxrouter_server.store.scripts import ScriptLibrary
 from fluxrouter_server.store.shard_calls import ScriptRunner, ShardLives
@@ -52,6 +52,7 @@ class HoldCalls:
         self._lives = lives
         self._clock = clock
         self._window_us = timing.replay_window_us
+        self._layout = timing.layout
         # As texts, which is what each call would make of them.
         self._spans = (
             str(timing.replay_window_us), str(timing.max_hold_life_us), str(timing.late_window_us),
@@ -77,7 +78,7 @@ class HoldCalls:
         bucket = max(self._clock.now_us() // self._window_us, self._top_buckets.get(shard, 0))
         for _ in range(_MOST_BUCKET_TRIES):
             told = (
-                LAYOUT_VERSION, self._lives.markers[shard], self._clock.argument(), uid, bucket,
+                self._layout, self._lives.markers[shard], self._clock.argument(), uid, bucket,
                 *self._spans, *args,
             )  # fmt: skip
             reply: Any = await self._client.evaluate(

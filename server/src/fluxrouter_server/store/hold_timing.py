@@ -3,9 +3,12 @@
 from dataclasses import dataclass
 from typing import Final
 
+from fluxrouter_server.store.keys import USUAL_LAYOUT
+
 __all__ = ["HoldTiming"]
 
 _HOUR_US: Final = 3_600_000_000
+_SECOND_US: Final = 1_000_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,3 +30,14 @@ class HoldTiming:
     late_window_us: int = _HOUR_US
     most_backlog_entries: int = 1_000_000
     most_lag_ms: int = 0
+
+    @property
+    def layout(self) -> str:
+        """What a shard's record says of the layout: two servers that differ in a span differ here.
+
+        Every script compares it, so that no server decides by other spans than the rest.
+        """
+        spans_us = (self.replay_window_us, self.max_hold_life_us, self.late_window_us)
+        if spans_us == (_HOUR_US, _HOUR_US, _HOUR_US):
+            return USUAL_LAYOUT
+        return "/".join([USUAL_LAYOUT, *(str(span_us // _SECOND_US) for span_us in spans_us)])

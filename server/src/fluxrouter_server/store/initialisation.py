@@ -8,9 +8,10 @@ from typing import Final
 
 from fluxrouter_server.services.ports.errors import StoreError, StoreRefused
 from fluxrouter_server.store.keys import (
-    LAYOUT_VERSION,
     SHARD_HASH,
     SHARDS,
+    USUAL_LAYOUT,
+    MetaField,
     ledger_key,
     meta_key,
     names_key,
@@ -24,7 +25,7 @@ from fluxrouter_server.store.shard_calls import FAN_OUT_SECONDS, as_bytes, as_in
 from fluxrouter_server.store.slots import shard_named
 from fluxrouter_server.store.witness import Witness
 
-__all__ = ["initialise", "reinitialise", "survey"]
+__all__ = ["change_layout", "initialise", "reinitialise", "survey"]
 
 _MARKER_BYTES: Final = 8
 _KEYS_SCANNED: Final = 1_000
@@ -43,6 +44,7 @@ async def initialise(
     clock: ClockKind,
     *,
     epochs: Mapping[int, int] | None = None,
+    layout: str = USUAL_LAYOUT,
 ) -> None:
     """Give an identity to every shard that has none, or to those that `epochs` names.
 
@@ -60,7 +62,7 @@ async def initialise(
         (
             (meta_key(shard), names_key(shard), shard_due_key(shard), ledger_key(shard)),
             (
-                *(LAYOUT_VERSION, token_hex(_MARKER_BYTES), "", SHARDS, SHARD_HASH, clock),
+                *(layout, token_hex(_MARKER_BYTES), "", SHARDS, SHARD_HASH, clock),
                 "" if epochs is None else epochs[shard],
             ),
         )
@@ -75,6 +77,7 @@ async def reinitialise(
     *,
     clock: ClockKind,
     witness: Witness | None = None,
+    layout: str = USUAL_LAYOUT,
 ) -> tuple[ShardLife, ...]:
     """Begin the next life of every shard, keeping nothing. Only on somebody's explicit word.
 
@@ -86,6 +89,7 @@ async def reinitialise(
         scripts: All there are.
         clock: Whose time the servers' scripts will use.
         witness: Of an embedded store; it is written last.
+        layout: See `HoldTiming.layout`.
 
     Returns:
         The new lives, by shard, with epochs above all that the store and the witness knew. Where
@@ -100,12 +104,30 @@ async def reinitialise(
     closing = [((meta_key(shard),), (highest,)) for shard in range(SHARDS)]
     await _on_each(client, scripts, "close_shard", closing)
     await _remove_data(client)
-    await initialise(client, scripts, clock)
+    await initialise(client, scripts, clock, layout=layout)
     facts = await survey(client, scripts)
     lives = tuple(ShardLife(fact.epoch, fact.marker) for fact in facts)
     if witness is not None:
         await asyncio.to_thread(witness.write, lives, clock)
     return lives
+
+
+async def change_layout(client: StoreRunner, scripts: ScriptLibrary, layout: str) -> int:
+    """Have every shard that has an identity say that its servers use other spans.
+
+    Servers that run meanwhile are refused by every script from then on.
+
+    Returns:
+        How many shards have it now.
+
+    Raises:
+        StoreError: Some shard did not answer; do it again.
+    """
+    facts = await survey(client, scripts)
+    shards = [shard for shard, fact in enumerate(facts) if fact.marker]
+    for shard in shards:
+        await client.execute("HSET", meta_key(shard), MetaField.LAYOUT, layout)
+    return len(shards)
 
 
 async def _remembered(witness: Witness | None) -> tuple[ShardLife, ...]:

@@ -40,6 +40,9 @@ from fluxrouter_server.domain.ids import AccountName, AccountUid, KeyHash, PlanN
 LAYOUT_VERSION: Final = 1
 """Scripts refuse data of another layout."""
 
+USUAL_LAYOUT: Final = str(LAYOUT_VERSION)
+"""The layout record of a store with the default spans; others are named in it (`HoldTiming`)."""
+
 SHARDS: Final = 256
 """Fixed for good: it decides in which shard an account lies. Two hexadecimal digits name them."""
 
@@ -63,7 +66,7 @@ _KEYS_REMEMBERED: Final = 65_536
 class MetaField(StrEnum):
     """Fields of `meta`; every script reads them."""
 
-    LAYOUT = "layout"  # LAYOUT_VERSION
+    LAYOUT = "layout"  # LAYOUT_VERSION, and the spans where they are not the usual ones
     SHARDS = "shards"  # SHARDS
     HASH = "hash"  # SHARD_HASH
     EPOCH = "epoch"  # integer from 1; the next life of the data has the next

@@ -25,7 +25,7 @@ from enum import StrEnum
 from typing import Final, TypeAlias
 
 from fluxrouter_server.services.ports.errors import StoreRefused
-from fluxrouter_server.store.keys import LAYOUT_VERSION, SHARD_HASH, SHARDS
+from fluxrouter_server.store.keys import SHARD_HASH, SHARDS, USUAL_LAYOUT
 
 __all__ = [
     "NO_MARKER",
@@ -115,6 +115,7 @@ def judge(
     trusted: tuple[ShardLife, ...] | None,
     adopt_newer: bool,
     may_initialise: bool,
+    layout: str = USUAL_LAYOUT,
 ) -> Verdict:
     """Say whether a store with these shards may be used.
 
@@ -125,12 +126,13 @@ def judge(
             has decided upon so far. None: nothing is known yet.
         adopt_newer: Take another life with a higher epoch for an explicit reinitialisation.
         may_initialise: A store without any data is a new one.
+        layout: This server's, see `HoldTiming.layout`.
 
     Raises:
         StoreRefused: The data has another layout or another kind of clock than this server.
     """
     for fact in facts:
-        _refuse_other_layout(fact)
+        _refuse_other_layout(fact, layout)
         _refuse_other_clock(fact, clock)
     if trusted is None:
         return _judge_unknown(facts, may_initialise=may_initialise)
@@ -187,10 +189,16 @@ def _name(shards: list[int]) -> str:
     return f"shard {named}{more}"
 
 
-def _refuse_other_layout(fact: ShardFacts) -> None:
-    ours = (str(LAYOUT_VERSION), str(SHARDS), SHARD_HASH)
+def _refuse_other_layout(fact: ShardFacts, layout: str) -> None:
+    ours = (layout, str(SHARDS), SHARD_HASH)
     if fact.identity is None or fact.identity == ours:
         return
+    if (_version(fact.identity[0]), *fact.identity[1:]) == (_version(layout), *ours[1:]):
+        raise StoreRefused(
+            f"the store's servers use {_spans(fact.identity[0])}; this one has {_spans(layout)}: "
+            "give it theirs, or stop them all and change the store with "
+            "`fluxrouter doctor --change-spans`"
+        )
     theirs = "layout {}, {} shards by {}".format(*fact.identity)
     raise StoreRefused(
         f"the store's data has {theirs}; this server uses "
@@ -206,4 +214,17 @@ def _refuse_other_clock(fact: ShardFacts, clock: ClockKind) -> None:
         f"the store was initialised for a {fact.clock} clock and this server runs on a {clock} "
         "one, and what was counted by one clock cannot be decided upon by the other: give this "
         f"server a store of its own, or a {fact.clock} clock"
+    )
+
+
+def _version(layout: str) -> str:
+    return layout.partition("/")[0]
+
+
+def _spans(layout: str) -> str:
+    """The spans of a layout, for people."""
+    replay, life, late = layout.split("/")[1:] or ("3600",) * 3
+    return (
+        f"--replay-window-seconds {replay} --max-hold-life-seconds {life} "
+        f"--late-window-seconds {late}"
     )

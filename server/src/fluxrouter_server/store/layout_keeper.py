@@ -10,7 +10,7 @@ import structlog
 
 from fluxrouter_server.services.ports.errors import StoreUnavailable
 from fluxrouter_server.store.initialisation import initialise, survey
-from fluxrouter_server.store.keys import SHARDS
+from fluxrouter_server.store.keys import SHARDS, USUAL_LAYOUT
 from fluxrouter_server.store.layout import (
     NO_MARKER,
     ClockKind,
@@ -42,6 +42,7 @@ class LayoutKeeper:
         witness: Of an embedded store; None for an external one.
         may_initialise: An external store without any data is a new one. An embedded one that has
             neither data nor a witness always is.
+        layout: See `HoldTiming.layout`.
         is_known: The ledger knows this store: without any data it has lost it, and is never new.
             None: the ledger cannot tell, so nobody can.
 
@@ -59,12 +60,14 @@ class LayoutKeeper:
         *,
         clock: ClockKind,
         witness: Witness | None = None,
+        layout: str = USUAL_LAYOUT,
         may_initialise: bool = False,
         is_known: bool | None = False,
     ) -> None:
         self._client = client
         self._scripts = scripts
         self._clock = clock
+        self._layout = layout
         self._witness = witness
         self._may_initialise = (may_initialise or witness is not None) and is_known is not True
         self._is_known = is_known
@@ -91,7 +94,7 @@ class LayoutKeeper:
         verdict = await self._look(trusted)
         if isinstance(verdict, Initialise):
             self._require_knowledge()
-            await initialise(self._client, self._scripts, self._clock)
+            await initialise(self._client, self._scripts, self._clock, layout=self._layout)
             verdict = await self._look(trusted)
         match verdict:
             case Ready(lives):
@@ -143,6 +146,7 @@ class LayoutKeeper:
             trusted=trusted,
             adopt_newer=self._witness is None,
             may_initialise=self._may_initialise,
+            layout=self._layout,
         )
 
     def _expect(self, lives: tuple[ShardLife, ...]) -> None:

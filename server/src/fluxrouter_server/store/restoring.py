@@ -158,7 +158,9 @@ class ValkeyShardRestorer:
 
     async def open_shards(self, epochs: Mapping[int, int]) -> Sequence[NewLife]:
         """Give each shard an identity of its epoch; written all at once in each shard."""
-        await initialise(self._client, self._scripts, self._kind, epochs=epochs)
+        await initialise(
+            self._client, self._scripts, self._kind, epochs=epochs, layout=self._timing.layout
+        )
         facts = await survey(self._client, self._scripts)
         if self._witness is not None:
             lives = tuple(ShardLife(fact.epoch, fact.marker) for fact in facts)

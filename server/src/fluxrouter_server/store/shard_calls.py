@@ -11,7 +11,7 @@ from typing import Final, Protocol
 
 from fluxrouter_server.services.ports.errors import StoreError, StoreRefused, StoreUnavailable
 from fluxrouter_server.store.clock import ScriptClock
-from fluxrouter_server.store.keys import LAYOUT_VERSION, meta_key
+from fluxrouter_server.store.keys import USUAL_LAYOUT, meta_key
 from fluxrouter_server.store.replies import Argument, Outcome, Reply
 from fluxrouter_server.store.scripts import Script, ScriptLibrary
 
@@ -89,6 +89,7 @@ class ShardCalls:
         scripts: All there are.
         lives: Which data each shard should hold.
         clock: Given to scripts.
+        layout: See `HoldTiming.layout`.
         timeout_seconds: Bound on a call to one shard; None is the client's own.
     """
 
@@ -99,12 +100,14 @@ class ShardCalls:
         *,
         lives: ShardLives,
         clock: ScriptClock,
+        layout: str = USUAL_LAYOUT,
         timeout_seconds: float | None = None,
     ) -> None:
         self._client = client
         self._scripts = scripts
         self._lives = lives
         self._clock = clock
+        self._layout = layout
         self._timeout_seconds = timeout_seconds
 
     async def run(
@@ -145,7 +148,7 @@ class ShardCalls:
         return answers
 
     def _words(self, call: ShardCall) -> tuple[Sequence[Argument], Sequence[Argument]]:
-        first = (LAYOUT_VERSION, self._lives.markers[call.shard], self._clock.argument())
+        first = (self._layout, self._lives.markers[call.shard], self._clock.argument())
         return (meta_key(call.shard), *call.keys), (*first, *call.args)
 
     def _read(self, shard: int, reply: Outcome) -> Answer | StoreError:

@@ -84,7 +84,9 @@ due = math.min(due, tonumber(next_hold[2] or math.huge))
 local may_purge = 0
 local is_closed = book.get('pid') <= book.get('cl')
 if book.get('flags') >= 2 and is_closed and redis.call('HLEN', key.holds) - 1 == #book.ended then
-  local purge_at = book.get('update_us') + span.life + span.late
+  -- Nor sooner than 28 local days after its last period, or who deletes and creates it with another
+  -- anchor day would have a fresh period's money within days; a local day may be an hour longer.
+  local purge_at = math.max(book.get('update_us') + span.life + span.late, book.get('pend') + 29 * 24 * HOUR_US)
   if purge_at <= now then
     -- Where the purge has to wait for the ledger, it must not be in the way of holds that are due.
     may_purge, purge_at = 1, now + 60000000
