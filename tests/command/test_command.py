@@ -67,6 +67,14 @@ def test_a_request_is_routed_settled_and_shown_in_the_counters(fluxrouter: Run) 
     assert spend["levels"][0]["level"] == "account"
 
 
+def test_a_selftest_routes_settles_and_leaves_nothing(fluxrouter: Run) -> None:
+    done = fluxrouter("selftest", "--account", "checks/mine")
+    assert done.returncode == 0, done.stderr
+    assert "the account was charged exactly that" in done.stdout
+    assert "checks" not in fluxrouter("get", "accounts").stdout
+    assert "checks-mine" not in fluxrouter("get", "plans").stdout
+
+
 def test_a_hold_can_be_given_back_by_the_requests_id(fluxrouter: Run) -> None:
     fluxrouter("route", "scale-demo", "--prompt", "Hello", "--request-id", "mine")
     released = fluxrouter(
