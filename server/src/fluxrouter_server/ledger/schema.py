@@ -17,8 +17,12 @@ _LOCK: Final = 0x666C7578
 """Number of PostgreSQL's advisory lock (`flux`): of servers that start at once, one migrates."""
 
 
-def migrate(connection: Connection) -> None:
+def migrate(connection: Connection, *, to: str = "head") -> None:
     """Run the migrations that are missing, inside the connection's transaction.
+
+    Args:
+        connection: To the database.
+        to: The last one to run; a test that begins with an older schema names it.
 
     Raises:
         LedgerRefused: A newer server wrote this schema.
@@ -37,4 +41,4 @@ def migrate(connection: Connection) -> None:
             f"the ledger's database has schema {found}, which this server does not know: run the "
             "server version that wrote it, or a newer one"
         )
-    command.upgrade(config, "head")
+    command.upgrade(config, to)

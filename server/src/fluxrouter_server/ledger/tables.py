@@ -19,6 +19,7 @@ from sqlalchemy import (
     Table,
     Text,
     UniqueConstraint,
+    text,
 )
 
 __all__ = ["METADATA", "SUMS", "accounts", "controls", "entries", "rejects", "shards", "usage"]
@@ -35,6 +36,9 @@ def _number(name: str) -> Column[int]:
 def _text(name: str) -> Column[str]:
     return Column(name, Text, nullable=False)
 
+
+# Word by word as the migration has it, and as queries must imply it.
+_RARE_KINDS: Final = text("kind IN ('period-close', 'adjustment', 'invoice-credit')")
 
 entries: Final = Table(
     "ledger_entries",
@@ -90,6 +94,12 @@ entries: Final = Table(
     UniqueConstraint("hold_id", "kind", "n"),
     Index("ix_ledger_entries_request", "uid", "request_id"),
     Index("ix_ledger_entries_time", "uid", "time_us"),
+    Index(
+        "ix_ledger_entries_rare",
+        *("uid", "kind", "period"),
+        sqlite_where=_RARE_KINDS,
+        postgresql_where=_RARE_KINDS,
+    ),
 )
 
 controls: Final = Table(
