@@ -169,6 +169,7 @@ FIELDS: dict[str, Constraint] = {
     "PlanSpec.holds": _DEFAULTS,
     "PlanSpec.alert_percents": some(number(1, 100), 100, more={"default": [80, 100]}),
     "PlanSpec.namespace_selector": ANYTHING,
+    "PlanSpec.absorbed_stop_usd": amount(),
     "RateLimits.requests_per_second": number(0, 1_000_000),
     "RateLimits.request_burst": number(0, 1_000_000),
     "RateLimits.tokens_per_minute": number(0, 1_000_000_000),

@@ -62,6 +62,19 @@ def test_what_does_not_fit_is_absorbed_and_never_billed(world: HoldWorld) -> Non
     assert (world.counter("s:1:a"), world.counter("abs:1")) == (6_000_000, 4_500_000)
 
 
+def test_absorbed_cost_stops_admission_where_the_plan_says_so(world: HoldWorld) -> None:
+    plan = free_plan(cap_nano_usd=6_000_000, absorbed_stop_nano_usd=4_500_000)
+    world.put_plan(plan)
+    world.settle(world.admit(), DOUBLE)
+    world.put_plan(replace(plan, cap_nano_usd=DOLLAR))
+    denial = world.deny()
+    assert denial.reason is Reason.CAP_REACHED
+    assert denial.level is not None
+    assert (denial.level.level, denial.level.settled_nano_usd) == ("absorbed", 4_500_000)
+    world.put_plan(replace(plan, cap_nano_usd=DOLLAR, absorbed_stop_nano_usd=4_500_001))
+    assert world.admit()
+
+
 def test_the_tightest_level_bounds_what_is_billed_on_all(world: HoldWorld) -> None:
     world.put_account(budgets=(Budget("search", {"team": "search"}, 7_000_000),))
     receipt = world.settle(world.admit(labels={"team": "search"}), DOUBLE)

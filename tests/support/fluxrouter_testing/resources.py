@@ -167,6 +167,7 @@ def plans() -> SearchStrategy[Plan]:
         labels=_labels(),
         annotations=_labels(),
         namespace_selector=st.none() | _selectors(),
+        absorbed_stop_nano_usd=st.none() | st.integers(0, 2**53),
     )
 
 

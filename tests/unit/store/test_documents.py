@@ -86,7 +86,9 @@ def test_a_generation_that_is_read_equals_the_one_written(generation: Generation
 
 def test_no_field_of_a_type_was_forgotten() -> None:
     """The round trips would not notice a new field with a default: no example would set it."""
-    selective = replace(sample_plan(), namespace_selector=NamespaceSelector({}, ()))
+    selective = replace(
+        sample_plan(), namespace_selector=NamespaceSelector({}, ()), absorbed_stop_nano_usd=0
+    )
     kept = KeyLimits(KeyName("ci"), None, None, None, KeySecret("s", 1, 0))
     _, *plan = msgpack.unpackb(encode_plan(selective))
     _, *catalog = msgpack.unpackb(encode_catalog(sample_catalog()))

@@ -63,6 +63,7 @@ def read_plan(message: plan_pb2.Plan, reader: FieldReader) -> Plan:
         namespace_selector=(
             _read_selector(spec.namespace_selector) if spec.HasField("namespace_selector") else None
         ),
+        absorbed_stop_nano_usd=at.optional_usd("absorbedStopUsd", spec.absorbed_stop_usd),
     )
 
 
@@ -105,6 +106,7 @@ def plan_message(record: PlanRecord) -> plan_pb2.Plan:
             ),
             alert_percents=plan.alert_percents,
             namespace_selector=_selector_message(plan.namespace_selector),
+            absorbed_stop_usd=_optional_usd(plan.absorbed_stop_nano_usd),
         ),
         status=resource_status(record.generation, record.update_us),
     )

@@ -106,11 +106,14 @@ class Limits:
     lanes: frozenset[LaneId] | None = None  # None: all
     models: frozenset[ModelId] | None = None  # None: all
     near_cap: NearCap = NearCap.CHEAPER_LANE
+    absorbed_stop_nano_usd: int | None = None  # None: no stop
 
 
 #: Levels that every account has; the others are `budget/<name>` and `key/<name>`.
 ACCOUNT_LEVEL = "account"
 HOUR_LEVEL = "hour"
+#: Not one of them, but what a denial names where a plan's stop on absorbed cost is reached.
+ABSORBED_LEVEL = "absorbed"
 
 
 @dataclass(frozen=True, slots=True)
@@ -162,6 +165,7 @@ def resolve(account: AccountRecord, plan: PlanRecord, catalog: CatalogRecord) ->
         time_zone=wanted.time_zone,
         lanes=plan.plan.lanes,
         models=plan.plan.models,
+        absorbed_stop_nano_usd=plan.plan.absorbed_stop_nano_usd,
         near_cap=wanted.near_cap,
     )
 

@@ -90,6 +90,7 @@ def _amounts(plan: Plan) -> Iterator[FieldViolation]:
     yield from is_amount("spec.capUsd", plan.cap_nano_usd)
     yield from is_amount("spec.ceilingUsd", plan.ceiling_nano_usd)
     yield from is_amount("spec.hourlyCapUsd", plan.hourly_cap_nano_usd)
+    yield from is_amount("spec.absorbedStopUsd", plan.absorbed_stop_nano_usd)
 
 
 def _hard_stop(plan: Plan) -> Iterator[FieldViolation]:

@@ -95,6 +95,7 @@ class Plan:
     labels: Mapping[str, str] = field(default_factory=dict)
     annotations: Mapping[str, str] = field(default_factory=dict)
     namespace_selector: NamespaceSelector | None = None
+    absorbed_stop_nano_usd: int | None = None  # None: whatever is absorbed stops nothing
 
     @property
     def month_cap_nano_usd(self) -> int:

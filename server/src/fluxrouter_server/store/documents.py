@@ -83,7 +83,7 @@ def encode_plan(plan: Plan) -> bytes:
         plan.alert_percents,
         sorted_pairs(plan.labels),
         sorted_pairs(plan.annotations),
-        *_selector(plan.namespace_selector),
+        *_rare(plan),
     )
 
 
@@ -113,22 +113,36 @@ def _read_plan(fields: list[Any]) -> Plan:
         alert_percents=tuple(fields[15]),
         labels=dict(fields[16]),
         annotations=dict(fields[17]),
-        namespace_selector=_read_selector(fields[18:]),
+        **_read_rare(fields[18:]),
     )
 
 
-# What only a cluster has comes last and only where it is there: most documents stay as small.
-def _selector(selector: NamespaceSelector | None) -> list[object]:
+# What few plans have comes last and only where it is there: most documents stay as small.
+def _rare(plan: Plan) -> list[object]:
+    if plan.absorbed_stop_nano_usd is not None:
+        return [_selector(plan.namespace_selector), plan.absorbed_stop_nano_usd]
+    return [] if plan.namespace_selector is None else [_selector(plan.namespace_selector)]
+
+
+def _read_rare(fields: list[Any]) -> dict[str, Any]:
+    selector, absorbed_stop_nano_usd = (*fields, None, None)[:2]
+    return {
+        "namespace_selector": _read_selector(selector),
+        "absorbed_stop_nano_usd": absorbed_stop_nano_usd,
+    }
+
+
+def _selector(selector: NamespaceSelector | None) -> object:
     if selector is None:
-        return []
-    conditions = [[item.key, item.operator, item.values] for item in selector.match_expressions]
-    return [[sorted_pairs(selector.match_labels), conditions]]
-
-
-def _read_selector(fields: list[Any]) -> NamespaceSelector | None:
-    if not fields:
         return None
-    labels, conditions = fields[0]
+    conditions = [[item.key, item.operator, item.values] for item in selector.match_expressions]
+    return [sorted_pairs(selector.match_labels), conditions]
+
+
+def _read_selector(selector: list[Any] | None) -> NamespaceSelector | None:
+    if selector is None:
+        return None
+    labels, conditions = selector
     return NamespaceSelector(
         dict(labels),
         tuple(LabelRequirement(key, operator, tuple(vs)) for key, operator, vs in conditions),

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from fluxrouter_server.domain.denials import Denial, FieldViolation, LevelFigures, Reason
+from fluxrouter_server.domain.limits import ABSORBED_LEVEL
 from fluxrouter_server.domain.money import format_usd
 from fluxrouter_server.store.hold_calls import Answer
 from fluxrouter_server.store.packed_limits import level_name
@@ -55,6 +56,8 @@ def _payment_method(refusal: _Refusal) -> Denial:
 def _level(refusal: _Refusal) -> Denial:
     short, cap, settled, held, need, reset_us = refusal.figures[:6]
     figures = LevelFigures(level_name(short), cap, settled, held, need, reset_us)
+    if figures.level == ABSORBED_LEVEL:
+        return Denial(refusal.reason, _absorbed(figures, refusal.plan), level=figures)
     message = (
         f"The cap of {format_usd(cap)} USD of {figures.level} has "
         f"{format_usd(figures.remaining_nano_usd)} USD left and the request needs "
@@ -63,6 +66,14 @@ def _level(refusal: _Refusal) -> Denial:
     if refusal.detail == b"OVERDUE":
         message += " Overdue holds are still being given back: try again in a moment."
     return Denial(refusal.reason, message, refusal.wait_us, level=figures)
+
+
+def _absorbed(figures: LevelFigures, plan: str) -> str:
+    return (
+        f"{format_usd(figures.settled_nano_usd)} USD of cost above what could be billed have been "
+        f"absorbed, and the plan {plan} stops at {format_usd(figures.cap_nano_usd)} USD: wait for "
+        "the reset, or have absorbedStopUsd raised."
+    )
 
 
 def _in_flight(refusal: _Refusal) -> Denial:

@@ -11,6 +11,7 @@ import msgpack
 
 from fluxrouter_server.domain.ids import KeyName
 from fluxrouter_server.domain.limits import (
+    ABSORBED_LEVEL,
     ACCOUNT_LEVEL,
     HOUR_LEVEL,
     Limits,
@@ -34,7 +35,7 @@ _REQUESTS_REMEMBERED: Final = 64
 _Alike: TypeAlias = tuple[KeyName | str | tuple[str, str] | None, ...]
 """Key, model that was asked for, and the labels."""
 
-_LEVEL_NAMES: Final = {b"a": ACCOUNT_LEVEL, b"H": HOUR_LEVEL}
+_LEVEL_NAMES: Final = {b"a": ACCOUNT_LEVEL, b"H": HOUR_LEVEL, b"abs": ABSORBED_LEVEL}
 
 
 def pack(value: object) -> bytes:
@@ -148,7 +149,7 @@ def _pack_limits(limits: Limits, most_lag_ms: int) -> PackedLimits:
     return PackedLimits(
         limits=limits,
         generations=generations,
-        gate=pack(_gate(limits, generations) | {"most_lag": most_lag_ms}),
+        gate=pack(_gate(limits, generations) | {"most_lag": most_lag_ms} | _absorbing(limits)),
         terms=pack(
             [
                 limits.plan,
@@ -163,6 +164,11 @@ def _pack_limits(limits: Limits, most_lag_ms: int) -> PackedLimits:
         alerts=pack(alerts),
         all_levels=pack(levels),
     )
+
+
+def _absorbing(limits: Limits) -> dict[str, int]:
+    stop = limits.absorbed_stop_nano_usd
+    return {} if stop is None else {"most_absorbed": stop}
 
 
 def _gate(limits: Limits, generations: tuple[str, str, str]) -> dict[str, object]:

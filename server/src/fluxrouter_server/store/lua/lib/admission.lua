@@ -6,7 +6,8 @@
 -- ARGV[11]  gate: msgpack map of the generations account, plan and catalog; payment_missing and
 --           observe (1 or 0); expiry (µs a hold lives), least_output (tokens); interval and
 --           request_burst (µs); tokens_per_minute, token_burst (tokens), token_burst_us; most_in_flight;
---           most_lag (ms that the oldest entry of the ledger stream may wait); 0 is no limit
+--           most_lag (ms that the oldest entry of the ledger stream may wait); 0 is no limit;
+--           most_absorbed (nano-USD of the period), absent without a stop
 -- ARGV[12]  terms, kept with the hold (see records)
 -- ARGV[13]  levels: msgpack [level, cap or -1, …], the account's month and hour among them
 -- ARGV[14]  field of the key's validity, '' without a key
@@ -135,6 +136,10 @@ local function read_levels()
       missing[#missing + 1] = held
     end
   end
+  local absorbed = gate.most_absorbed and 'abs:' .. open.period
+  if absorbed and not book.value[absorbed] then
+    missing[#missing + 1] = absorbed
+  end
   if #missing > 0 then
     book.read(missing)
   end
@@ -162,6 +167,18 @@ local function deny_by_rate()
   return reply
 end
 
+-- The stop on what the account's month has cost beyond what could be billed.
+local function deny_by_absorbed()
+  local absorbed = gate.most_absorbed and book.value['abs:' .. open.period]
+  if not absorbed or absorbed < gate.most_absorbed then
+    return nil
+  end
+  local reply = denied('CAP_REACHED')
+  reply[8], reply[9], reply[10], reply[11] = 'abs', gate.most_absorbed, absorbed, 0
+  reply[12], reply[13] = 0, open.period_end
+  return object(reply)
+end
+
 -- 3. Generations, period, overdue holds, rates, levels. Answers as `choose` does; nil and the reply
 -- of the script where nothing is granted.
 local function decide()
@@ -170,7 +187,7 @@ local function decide()
   end
   found.has_more_overdue = end_overdue()
   read_levels() -- as they are when what is overdue has ended
-  local reply = deny_by_rate()
+  local reply = deny_by_absorbed() or deny_by_rate()
   if reply then
     return nil, reply
   end
