@@ -122,7 +122,8 @@ def running_chart(
     world = ChartWorld(api, release, node, folder / "ca.crt", proxy, hosts)
     # Whoever comes first fills the Secret, and waits for the store.
     first = world.start_server()
-    world.start("statefulset", "fluxrouter-valkey", store)
+    if "store" not in values:
+        world.start("statefulset", "fluxrouter-valkey", store)
     ledger = world.start("deployment", "fluxrouter-ledger")
     pods = [first, *(world.start_server() for _ in range(_SERVERS - 1))]
     for pod in (ledger, *pods):
