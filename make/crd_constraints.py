@@ -273,6 +273,16 @@ FIELDS: dict[str, Constraint] = {
         "name a variable that begins with FLUXROUTER_UPSTREAM_",
     ),
     "Upstream.timeout_seconds": number(0, 3600),
+    "Upstream.endpoints": some(None, 64, kind="atomic"),
+    "UpstreamEndpoint.address": matching(
+        "^[A-Za-z0-9.-]{1,253}:[0-9]{1,5}$", 259, "use host:port", required=True
+    ),
+    "UpstreamEndpoint.weight": number(0, 128),
+    "UpstreamEndpoint.zone": matching(
+        "^([a-z0-9]([a-z0-9.-]{0,61}[a-z0-9])?)?$",
+        63,
+        "use lower-case letters, digits, - and .",
+    ),
     "TierSpec.tier": one_of("fast", "standard", "reasoning", required=True),
     "TierSpec.models": some(text(128), _MAX_TIER_MODELS, least=1),
     "Alias.id": _ID_OF_A_MODEL,

@@ -1,6 +1,6 @@
 """Upstreams of the catalog: who is called, with what, and what happens when they change."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from itertools import count
 from pathlib import Path
@@ -29,8 +29,14 @@ def authority() -> trustme.CA:
 
 
 @pytest.fixture(scope="module")
+def secrets(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder as Kubernetes mounts a Secret."""
+    return tmp_path_factory.mktemp("secrets")
+
+
+@pytest.fixture(scope="module")
 def changing(
-    authority: trustme.CA, tmp_path_factory: pytest.TempPathFactory
+    authority: trustme.CA, secrets: Path, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[EdgeWorld]:
     """A server whose catalog these tests change, on a machine that trusts the authority."""
     trusted = tmp_path_factory.mktemp("trusted") / "ca.pem"
@@ -38,7 +44,7 @@ def changing(
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv(VARIABLE, SECRET)
         patch.setenv("SSL_CERT_FILE", str(trusted))
-        with edge_world() as started:
+        with edge_world("--upstream-credentials", str(secrets), "--zone", "here") as started:
             yield started
 
 
@@ -58,11 +64,15 @@ def two() -> Iterator[RecordingUpstream]:
         yield upstream
 
 
-def catalog(base_url: str, variable: str = VARIABLE) -> control_pb2.Resource:
+def catalog(
+    base_url: str, variable: str = VARIABLE, endpoints: Sequence[tuple[str, int, str]] = ()
+) -> control_pb2.Resource:
     (resource,) = read_resources([str(CATALOG)])
-    resource.catalog.spec.upstreams.add(
+    upstream = resource.catalog.spec.upstreams.add(
         name="open-models", base_url=base_url, credential_variable=variable
     )
+    for address, weight, zone in endpoints:
+        upstream.endpoints.add(address=address, weight=weight, zone=zone)
     for model in resource.catalog.spec.models:
         if model.id == MODEL:
             model.upstream_model = "meta/llama"
@@ -199,3 +209,63 @@ def test_a_large_request_reaches_the_upstream_whole(
     parts = [{"type": "image_url", "image_url": {"url": picture}}]
     body = {"model": "gemini-flash", "messages": [{"role": "user", "content": parts}]}
     assert customer.post("/v1/chat/completions", body).status == 200
+
+
+def address(upstream: RecordingUpstream) -> str:
+    return upstream.url.removeprefix("http://")
+
+
+def test_endpoints_share_the_requests_by_their_weights(
+    changing: EdgeWorld, one: RecordingUpstream, two: RecordingUpstream
+) -> None:
+    customer = changing.customer()
+    shares = [(address(one), 3, ""), (address(two), 1, "")]
+    changing.apply(catalog("http://provider.test/v1", endpoints=shares))
+    until_answered_by(customer, one)
+    one.requests.clear()
+    two.requests.clear()
+    assert all(customer.chat("Hello", model=MODEL).status == 200 for _ in range(40))
+    assert abs(len(one.requests) - 30) <= 2
+    assert len(one.requests) + len(two.requests) == 40
+    assert two.requests[-1].path == "/v1/chat/completions"
+    assert two.requests[-1].headers["host"] == "provider.test"
+
+
+def test_the_endpoint_of_the_servers_own_zone_is_called(
+    changing: EdgeWorld, one: RecordingUpstream, two: RecordingUpstream
+) -> None:
+    customer = changing.customer()
+    zones = [(address(one), 9, "elsewhere"), (address(two), 1, "here")]
+    changing.apply(catalog("http://provider.test", endpoints=zones))
+    until_answered_by(customer, two)
+    assert {answered_by(customer) for _ in range(10)} == {two.name}
+    assert one.requests == []
+
+
+def test_another_zones_endpoint_is_called_where_that_of_its_own_cannot_be_reached(
+    changing: EdgeWorld, one: RecordingUpstream
+) -> None:
+    customer = changing.customer()
+    zones = [(address(one), 1, "elsewhere"), ("127.0.0.1:9", 1, "here")]
+    changing.apply(catalog("http://provider.test", endpoints=zones))
+    until_answered_by(customer, one)
+    assert customer.spend().held_nano_usd == 0
+
+
+def test_a_credential_of_a_mounted_secret_is_read_again_when_it_is_rotated(
+    changing: EdgeWorld, one: RecordingUpstream, secrets: Path
+) -> None:
+    customer = changing.customer()
+    file = secrets / "FLUXROUTER_UPSTREAM_MOUNTED"
+    file.write_text("sk-first\n", encoding="utf-8")
+    changing.apply(catalog(one.url, file.name))
+    until_answered_by(customer, one)
+    assert one.requests[-1].headers["authorization"] == "Bearer sk-first"
+    file.write_text("sk-second\n", encoding="utf-8")
+
+    def is_rotated() -> bool:
+        assert answered_by(customer) == one.name  # meanwhile no request is dropped
+        return one.requests[-1].headers["authorization"] == "Bearer sk-second"
+
+    eventually(is_rotated, 15)
+    assert "sk-second" not in changing.log.read_text(encoding="utf-8")

@@ -12,7 +12,7 @@ ALL = frozenset(CATALOG.models)
 
 
 def test_an_upstream_comes_with_its_credential() -> None:
-    directory = CatalogDirectory({VARIABLE: "s3cret"}, "")
+    directory = CatalogDirectory(lambda: {VARIABLE: "s3cret"}, "")
     directory.update(CATALOG)
     found = directory.find("provider")
     assert found is not None
@@ -24,14 +24,14 @@ def test_an_upstream_comes_with_its_credential() -> None:
 
 
 def test_without_its_credential_an_upstream_is_none_and_no_simulator_takes_its_place() -> None:
-    directory = CatalogDirectory({}, "http://simulator.test")
+    directory = CatalogDirectory(dict, "http://simulator.test")
     directory.update(CATALOG)
     assert directory.find("provider") is None
     assert directory.models_without(lambda _: True) == ALL
 
 
 def test_the_simulator_answers_for_who_is_not_described() -> None:
-    directory = CatalogDirectory({}, "http://simulator.test")
+    directory = CatalogDirectory(dict, "http://simulator.test")
     directory.update(full_catalog())
     found = directory.find("provider")
     assert found is not None
@@ -39,7 +39,7 @@ def test_the_simulator_answers_for_who_is_not_described() -> None:
 
 
 def test_without_a_simulator_nobody_does() -> None:
-    directory = CatalogDirectory({}, "")
+    directory = CatalogDirectory(dict, "")
     directory.update(full_catalog())
     assert directory.find("provider") is None
     directory.update(None)

@@ -23,6 +23,7 @@ from fluxrouter_server.domain.catalog import (
     Protocol,
     Tier,
     Upstream,
+    UpstreamEndpoint,
 )
 from fluxrouter_server.domain.ids import LaneId, ModelId
 from fluxrouter_server.domain.limits import CatalogRecord
@@ -96,6 +97,12 @@ def catalog_message(record: CatalogRecord) -> catalog_pb2.Catalog:
                     base_url=upstream.base_url,
                     credential_variable=upstream.credential_variable,
                     timeout_seconds=upstream.timeout_seconds,
+                    endpoints=[
+                        catalog_pb2.UpstreamEndpoint(
+                            address=one.address, weight=one.weight, zone=one.zone
+                        )
+                        for one in upstream.endpoints
+                    ],
                 )
                 for upstream in catalog.upstreams.values()
             ],
@@ -140,6 +147,12 @@ def _read_upstream(message: catalog_pb2.Upstream, at: FieldReader) -> Upstream:
         base_url=at.required_text("base_url", message.base_url),
         credential_variable=message.credential_variable,
         timeout_seconds=message.timeout_seconds or _DEFAULT_TIMEOUT_SECONDS,
+        endpoints=tuple(
+            UpstreamEndpoint(
+                at.required_text(f"endpoints[{i}].address", one.address), one.weight or 1, one.zone
+            )
+            for i, one in enumerate(message.endpoints)
+        ),
     )
 
 

@@ -2,6 +2,7 @@
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from pathlib import Path
 from secrets import token_hex
 from time import monotonic
 from typing import Final
@@ -31,17 +32,18 @@ _REQUEST_ID_BYTES: Final = 16
 
 @asynccontextmanager
 async def open_edge(
-    core: Core, calls: UpstreamCalls, *, simulator_url: str
+    core: Core, calls: UpstreamCalls, *, credentials: Path | None, simulator_url: str
 ) -> AsyncIterator[EdgeApp]:
     """Yields the edge; on leaving, finishes its settlements.
 
     Args:
         core: What decides.
         calls: Calls upstreams.
+        credentials: Folder with upstreams' credentials; None where there is none.
         simulator_url: Where models are answered whose upstream is not described; empty: nowhere.
     """
     use_cases, stores = core.use_cases, core.stores
-    directory = CatalogDirectory(upstream_secrets(), simulator_url)
+    directory = CatalogDirectory(lambda: upstream_secrets(credentials), simulator_url)
     health, endings = Health(monotonic), Endings(use_cases.metering)
     attempts = Attempts(
         admitting=Admitting(use_cases.routes, EDGE, endings.receipt_of),

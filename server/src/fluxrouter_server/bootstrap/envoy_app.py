@@ -45,7 +45,12 @@ async def _opened() -> AsyncIterator[Endpoints]:
         async with AsyncExitStack() as stack:
             if settings.edge:
                 edge = await stack.enter_async_context(
-                    open_edge(core, EnvoyCalls(), simulator_url=orders.simulator_url)
+                    open_edge(
+                        core,
+                        EnvoyCalls(),
+                        credentials=settings.upstream_credentials,
+                        simulator_url=orders.simulator_url,
+                    )
                 )
                 endpoints[ELSEWHERE] = _edge_or_unknown(edge)
             await stack.enter_async_context(worker_link(orders.link_socket, _answers(core)))

@@ -128,7 +128,7 @@ async def _upstreams(
         if settings.examples:
             url, _ = await stack.enter_async_context(simulator())
         clusters = await stack.enter_async_context(
-            upstream_clusters(stores.quick.catalogs, directory, simulator_url=url)
+            upstream_clusters(stores.quick.catalogs, directory, settings, simulator_url=url)
         )
         yield _Upstreams(clusters, url)
 

@@ -63,6 +63,15 @@ class Model:
 
 
 @dataclass(frozen=True, slots=True)
+class UpstreamEndpoint:
+    """An address, `host:port`, and its share of the requests; `zone` is empty where it has none."""
+
+    address: str
+    weight: int
+    zone: str
+
+
+@dataclass(frozen=True, slots=True)
 class Upstream:
     """Where the HTTP edge finds a provider; `credential_variable` is empty where it takes none."""
 
@@ -70,6 +79,7 @@ class Upstream:
     base_url: str
     credential_variable: str
     timeout_seconds: int
+    endpoints: tuple[UpstreamEndpoint, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

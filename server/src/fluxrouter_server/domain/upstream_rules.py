@@ -4,7 +4,7 @@ import re
 from collections.abc import Collection, Iterator
 from typing import Final
 
-from fluxrouter_server.domain.catalog import Upstream
+from fluxrouter_server.domain.catalog import Upstream, UpstreamEndpoint
 from fluxrouter_server.domain.checks import at_most, in_range
 from fluxrouter_server.domain.denials import FieldViolation
 from fluxrouter_server.domain.names import shown
@@ -17,6 +17,10 @@ MAX_UPSTREAMS: Final = 100
 CREDENTIAL_PREFIX: Final = "FLUXROUTER_UPSTREAM_"
 
 _MAX_TIMEOUT_SECONDS: Final = 3600
+_MAX_ENDPOINTS: Final = 64
+_MAX_WEIGHT: Final = 128  # what Envoy takes
+_MAX_PORT: Final = 65_535
+_ADDRESS: Final = re.compile(r"([A-Za-z0-9.-]{1,253}):([0-9]{1,5})", re.ASCII)
 _MAX_URL_CHARACTERS: Final = 256
 _MAX_VARIABLE_CHARACTERS: Final = 128
 _NAME: Final = re.compile(r"[a-z0-9]([a-z0-9.-]{0,61}[a-z0-9])?", re.ASCII)
@@ -51,6 +55,9 @@ def _upstream(path: str, upstream: Upstream) -> Iterator[FieldViolation]:
             f"{shown(variable)} cannot be used; name a variable that begins with "
             f"{CREDENTIAL_PREFIX}",
         )
+    yield from at_most(f"{path}.endpoints", upstream.endpoints, count=_MAX_ENDPOINTS)
+    for index, endpoint in enumerate(upstream.endpoints):
+        yield from _endpoint(f"{path}.endpoints[{index}]", endpoint)
     yield from in_range(
         f"{path}.timeoutSeconds",
         upstream.timeout_seconds,
@@ -58,3 +65,24 @@ def _upstream(path: str, upstream: Upstream) -> Iterator[FieldViolation]:
         high=_MAX_TIMEOUT_SECONDS,
         remedy=f"1 to {_MAX_TIMEOUT_SECONDS}, or 0 for 600",
     )
+
+
+def _endpoint(path: str, endpoint: UpstreamEndpoint) -> Iterator[FieldViolation]:
+    found = _ADDRESS.fullmatch(endpoint.address)
+    if found is None or not 1 <= int(found[2]) <= _MAX_PORT:
+        yield FieldViolation(
+            f"{path}.address",
+            f"{shown(endpoint.address)} is no address; use host:port, such as 10.0.0.7:8000",
+        )
+    yield from in_range(
+        f"{path}.weight",
+        endpoint.weight,
+        low=1,
+        high=_MAX_WEIGHT,
+        remedy=f"1 to {_MAX_WEIGHT}, or 0 for 1",
+    )
+    if endpoint.zone and not _NAME.fullmatch(endpoint.zone):
+        yield FieldViolation(
+            f"{path}.zone",
+            f"{shown(endpoint.zone)} is no zone; use lower-case letters, digits, - and .",
+        )

@@ -144,6 +144,10 @@ class Attempts:
         if upstream is None:
             return Failure(_NOT_CONFIGURED, may_fall_back=True, is_sick=False)
         outcome = await self._exchange(incoming, hold, upstream)
+        for _ in upstream.endpoints[1:_MOST_TRIES]:  # another one may be reached
+            if not (isinstance(outcome, Failure) and outcome.is_broken):
+                break
+            outcome = await self._exchange(incoming, hold, upstream)
         if not isinstance(outcome, Failure):
             self._health.succeeded(upstream.name)
         return outcome

@@ -13,11 +13,11 @@ class CatalogDirectory:
     """See `UpstreamDirectory`. Empty before the first update.
 
     Args:
-        secrets: Credentials by the name of their variable.
+        secrets: Returns the credentials of today by the name of their variable.
         simulator_url: Where models are answered whose upstream is not described; empty: nowhere.
     """
 
-    def __init__(self, secrets: Mapping[str, str], simulator_url: str) -> None:
+    def __init__(self, secrets: Callable[[], Mapping[str, str]], simulator_url: str) -> None:
         self._secrets = secrets
         self._simulator_url = simulator_url
         self._upstreams: Mapping[str, Upstream] = {}
@@ -28,7 +28,7 @@ class CatalogDirectory:
         if catalog is None:
             self._upstreams, self._models = {}, {}
             return
-        self._upstreams = upstreams_of(catalog, self._secrets, self._simulator_url)
+        self._upstreams = upstreams_of(catalog, self._secrets(), self._simulator_url)
         by_upstream: dict[str, set[ModelId]] = {}
         for model in catalog.models.values():
             by_upstream.setdefault(model.upstream, set()).add(model.id)
@@ -58,6 +58,7 @@ def upstreams_of(
             one.base_url,
             secrets.get(one.credential_variable, ""),
             float(one.timeout_seconds),
+            one.endpoints,
         )
         for one in catalog.upstreams.values()
         if not one.credential_variable or secrets.get(one.credential_variable)

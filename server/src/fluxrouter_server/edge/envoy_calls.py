@@ -20,10 +20,12 @@ _MARK: Final = "x-envoy-upstream-service-time"
 def cluster_name(upstream: Upstream) -> str:
     """Return the name of an upstream's cluster in Envoy's configuration.
 
-    Another address is another cluster. So the credential of one address never goes to another one,
+    Other addresses are another cluster. So the credential of one address never goes to another one,
     whoever learns first of a new catalog, and what runs on the old cluster is not cut off.
     """
-    return f"upstream/{upstream.name}/{crc32(upstream.base_url.encode()):08x}"
+    ends = [f" {one.address} {one.weight} {one.zone}" for one in upstream.endpoints]
+    addresses = f"{upstream.base_url}{''.join(ends)}"
+    return f"upstream/{upstream.name}/{crc32(addresses.encode()):08x}"
 
 
 class EnvoyCalls:

@@ -4,6 +4,7 @@ from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Final, Protocol
 
+from fluxrouter_server.domain.catalog import UpstreamEndpoint
 from fluxrouter_server.domain.ids import ModelId
 
 __all__ = [
@@ -30,12 +31,14 @@ class Upstream:
         base_url: What the protocols' paths are appended to, without a slash at its end.
         secret: The credential that it takes; empty for none.
         timeout_seconds: How long a whole answer may take.
+        endpoints: Where it listens, if not at its base URL alone.
     """
 
     name: str
     base_url: str
     secret: str = field(default="", repr=False)
     timeout_seconds: float = 600.0
+    endpoints: tuple[UpstreamEndpoint, ...] = ()
 
 
 class UpstreamBroken(Exception):

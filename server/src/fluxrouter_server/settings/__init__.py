@@ -43,6 +43,8 @@ class Settings:
     transport: TransportKind
     workers: int
     edge: bool
+    upstream_credentials: Path | None
+    zone: str
     metrics_listen: Address
     data_dir: Path
     store: StoreLocation | None

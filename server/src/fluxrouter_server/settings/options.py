@@ -101,6 +101,20 @@ OPTIONS: Final = (
         None,
     ),
     Option(
+        "upstream_credentials",
+        read_optional_path,
+        "",
+        "Folder with the credentials of upstreams, such as a mounted Secret: a file each, named as "
+        "the catalog's credentialVariable. Read again when they change; before the environment.",
+        "DIR",
+    ),
+    Option(
+        "zone",
+        str,
+        "",
+        "Where this server is. It calls those endpoints of an upstream that are in its zone.",
+    ),
+    Option(
         "metrics_listen",
         read_address,
         "127.0.0.1:9464",

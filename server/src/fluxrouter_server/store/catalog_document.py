@@ -15,6 +15,7 @@ from fluxrouter_server.domain.catalog import (
     TierPolicy,
     TierRouting,
     Upstream,
+    UpstreamEndpoint,
 )
 from fluxrouter_server.domain.ids import LaneId, ModelId
 from fluxrouter_server.domain.pricing import RateCard, Rates
@@ -34,7 +35,10 @@ def encode_catalog(catalog: Catalog) -> bytes:
         sorted_pairs(catalog.labels),
         sorted_pairs(catalog.annotations),
         [
-            [one.name, one.base_url, one.credential_variable, one.timeout_seconds]
+            [
+                *(one.name, one.base_url, one.credential_variable, one.timeout_seconds),
+                [[end.address, end.weight, end.zone] for end in one.endpoints],
+            ]
             for one in catalog.upstreams.values()
         ],
         _routing(catalog.routing),
@@ -58,9 +62,16 @@ def _read_catalog(fields: list[Any]) -> Catalog:
         input_margin_percent=input_margin_percent,
         labels=dict(labels),
         annotations=dict(annotations),
-        upstreams={name: Upstream(name, *rest) for name, *rest in upstreams},
+        upstreams={one[0]: _read_upstream(one) for one in upstreams},
         routing=routing,
     )
+
+
+def _read_upstream(fields: list[Any]) -> Upstream:
+    name, base_url, variable, timeout_seconds, *more = fields
+    endpoints = more[0] if more else ()  # written before there were any
+    ends = tuple(UpstreamEndpoint(*end) for end in endpoints)
+    return Upstream(name, base_url, variable, timeout_seconds, ends)
 
 
 def _routing(routing: TierRouting) -> list[object]:
