@@ -1,7 +1,9 @@
 """What people and scripts do with the command, in the order in which they would."""
 
 import json
+import signal
 import subprocess
+import sys
 from collections.abc import Callable
 
 import pytest
@@ -156,3 +158,25 @@ def test_a_credential_is_not_sent_in_plain_text_to_another_machine(fluxrouter: R
 
 def test_version_names_the_distribution(fluxrouter: Run) -> None:
     assert fluxrouter("version").stdout.startswith("fluxrouter ")
+
+
+def a_shell_that_hears_ctrl_c() -> None:
+    """What starts the tests may ignore SIGINT, which children inherit; a shell does not."""
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+
+
+def test_watching_prints_the_counters_at_once_and_ends_with_ctrl_c(
+    fluxrouter: Run, server_address: str
+) -> None:
+    fluxrouter("apply", "-f", "examples/resources")
+    command = [sys.executable, "-m", "fluxrouter_server", "--server", server_address]
+    with subprocess.Popen(
+        [*command, "spend", "scale-demo", "--watch"],
+        stdout=subprocess.PIPE,
+        text=True,
+        preexec_fn=a_shell_that_hears_ctrl_c,  # noqa: PLW1509 - it takes no lock
+    ) as watching:
+        assert watching.stdout is not None
+        assert any(line.startswith("LEVEL") for line in watching.stdout)
+        watching.send_signal(signal.SIGINT)
+        assert watching.wait() == 0
