@@ -37,4 +37,30 @@ def _figures(result: dict[str, Any]) -> str:
             f"| {item['p99_ms']:.1f} | {item['server_cpu_us']:.0f} | {store} "
             f"| {item['server_cpu_us'] / echo:.2f} × |"
         )
-    return "\n".join(lines) + "\n"
+    return "\n".join((*lines, "", *_promises(result), "", *_growth(result["growth"]))) + "\n"
+
+
+def _promises(result: dict[str, Any]) -> list[str]:
+    change, races = result["plan_change"], result["races"]
+    worst = max(race["overspend_nano_usd"] for race in races)
+    unaccounted = max(abs(race["unaccounted_nano_usd"]) for race in races)
+    replicas = ", ".join(str(race["replicas"]) for race in races)
+    race = f"{replicas} replicas on one dollar: {worst} nano-USD overspent, "
+    changed = f"A plan of {change['accounts']} accounts changed and was enforced on "
+    return [
+        f"{race}{unaccounted} lost or charged twice.",
+        f"{changed}{change['replicas']} replicas in {change['p50_ms']} ms, at worst in "
+        f"{change['worst_ms']} ms.",
+    ]
+
+
+def _growth(growth: list[dict[str, Any]]) -> list[str]:
+    return [
+        "| accounts | p50 ms | p99 ms | store bytes an account |",
+        "|---|---|---|---|",
+        *(
+            f"| {item['accounts']:,} | {item['p50_ms']:.1f} | {item['p99_ms']:.1f} "
+            f"| {item['store_bytes_an_account']} |"
+            for item in growth
+        ),
+    ]

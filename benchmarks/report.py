@@ -1,5 +1,6 @@
 """Tables for people."""
 
+from growth import Growth
 from measure import Measurement
 from promises import PlanChange, Race
 
@@ -7,7 +8,10 @@ from fluxrouter_server.cli.output import print_table
 
 
 def print_report(
-    measurements: list[Measurement], races: list[Race], change: PlanChange | None
+    measurements: list[Measurement],
+    races: list[Race],
+    change: PlanChange | None,
+    growth: list[Growth],
 ) -> None:
     """Prints each measurement with its ratio to the echo, which comes first."""
     echo = measurements[0].server_cpu_us
@@ -38,4 +42,18 @@ def print_report(
         print(
             f"\nA plan of {change.accounts} accounts changed and was enforced on"
             f" {change.replicas} replicas in {change.p50_ms} ms (worst {change.worst_ms} ms)."
+        )
+    if growth:
+        print()
+        print_table(
+            ("ACCOUNTS", "P50 MS", "P99 MS", "STORE BYTES AN ACCOUNT"),
+            [
+                (
+                    str(item.accounts),
+                    f"{item.p50_ms:.2f}",
+                    f"{item.p99_ms:.2f}",
+                    str(item.store_bytes_an_account),
+                )
+                for item in growth
+            ],
         )

@@ -11,13 +11,14 @@ import sys
 from dataclasses import asdict
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 from document import update_document
+from growth import measure_growth
 from machine import facts
-from measure import Measurement
-from promises import PlanChange, Race, measure_plan_change, measure_races
+from promises import measure_plan_change, measure_races
 from report import print_report
-from scenarios import FULL, QUICK, Size, measure_decisions
+from scenarios import FULL, QUICK, measure_decisions
 
 _RESULTS = Path(__file__).with_name("results")
 _REPLICAS = (1, 2, 4, 8)
@@ -34,9 +35,18 @@ def main() -> int:
     measurements = measure_decisions(size)
     races = measure_races(_QUICK_REPLICAS if quick else _REPLICAS)
     change = None if quick else measure_plan_change(accounts=_ACCOUNTS, replicas=4)
-    print_report(measurements, races, change)
+    growth = [] if quick else measure_growth()
+    print_report(measurements, races, change, growth)
     if change is not None:
-        _write(size, measurements, races, change)
+        _write(
+            {
+                "size": asdict(size),
+                "measurements": [asdict(item) for item in measurements],
+                "races": [asdict(race) for race in races],
+                "plan_change": asdict(change),
+                "growth": [asdict(item) for item in growth],
+            }
+        )
     by_name = {item.name: item for item in measurements}
     summary = {
         "echo_grpc_cpu_us": by_name["echo"].server_cpu_us,
@@ -53,19 +63,10 @@ def main() -> int:
     return 0 if is_exact else 1
 
 
-def _write(
-    size: Size, measurements: list[Measurement], races: list[Race], change: PlanChange
-) -> None:
+def _write(figures: dict[str, Any]) -> None:
     """Writes the result with the machine's facts, for the tables in the documentation."""
     now = datetime.now(UTC)
-    result = {
-        "time": now.isoformat(timespec="seconds"),
-        "machine": facts(),
-        "size": asdict(size),
-        "measurements": [asdict(item) for item in measurements],
-        "races": [asdict(race) for race in races],
-        "plan_change": asdict(change),
-    }
+    result = {"time": now.isoformat(timespec="seconds"), "machine": facts(), **figures}
     _RESULTS.mkdir(exist_ok=True)
     path = _RESULTS / f"{now:%Y-%m-%d}.json"
     path.write_text(json.dumps(result, indent=2) + "\n", encoding="utf-8")

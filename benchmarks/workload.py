@@ -10,9 +10,12 @@ _RESOURCES = Path(__file__).resolve().parents[1] / "examples" / "resources"
 _BATCH = 500
 
 
-def prepare(session: Session, *, accounts: int, plan: str = "bench") -> list[str]:
-    """Applies the example catalog, a plan with every limit, and accounts; returns their names."""
-    names = [f"{plan}-{number}" for number in range(accounts)]
+def prepare(session: Session, *, accounts: int, plan: str = "bench", first: int = 0) -> list[str]:
+    """Applies the example catalog, a plan with every limit, and accounts; returns their names.
+
+    They are numbered from `first` on and end before `accounts`.
+    """
+    names = [f"{plan}-{number}" for number in range(first, accounts)]
     resources = [*read_resources([str(_RESOURCES)]), _plan(plan, "9000000")]
     resources += [_account(name, plan) for name in names]
     _apply(session, resources)
