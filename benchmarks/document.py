@@ -45,12 +45,12 @@ def _promises(result: dict[str, Any]) -> list[str]:
     worst = max(race["overspend_nano_usd"] for race in races)
     unaccounted = max(abs(race["unaccounted_nano_usd"]) for race in races)
     replicas = ", ".join(str(race["replicas"]) for race in races)
-    race = f"{replicas} replicas on one dollar: {worst} nano-USD overspent, "
-    changed = f"A plan of {change['accounts']} accounts changed and was enforced on "
+    race = f"{replicas} replicas on one dollar: {worst} nano-USD overspent"
+    who = f"A plan of {change['accounts']} accounts changed and was enforced on"
+    when = f"in {change['p50_ms']} ms, at worst in {change['worst_ms']} ms."
     return [
-        f"{race}{unaccounted} lost or charged twice.",
-        f"{changed}{change['replicas']} replicas in {change['p50_ms']} ms, at worst in "
-        f"{change['worst_ms']} ms.",
+        f"{race}, {unaccounted} lost or charged twice.",
+        f"{who} {change['replicas']} replicas {when}",
     ]
 
 
