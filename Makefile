@@ -13,14 +13,18 @@ ARGS ?=
 PYTEST := $(BIN)/pytest -n 2 --dist loadfile
 # What is promised in milliseconds, or starts a whole cluster, shares the cores with nothing else.
 ALONE := tests/faults tests/operator tests/chart
+# Needs a cluster with running pods, so it has a target of its own.
+ELSEWHERE := tests/cluster
 NOTHING := 5 # pytest's exit code where ARGS select no test of one of the two runs
 # Folders whose scripts run by path: each is an import root of its own, so each is typed on its own.
 SCRIPTS := make benchmarks examples/demo examples/demo-operator
 
 # What the container image is called; no runtime looks for `localhost/` in a registry.
 IMAGE ?= localhost/fluxrouter:dev
+# A command that brings an archive, its last word, to the nodes of a cluster (docs/cluster.md).
+LOAD_IMAGE ?=
 
-.PHONY: help setup generate crds chart helm kubernetes redis run demo demo-operator test test-unit test-faults lint verify bench bench-quick bench-routing bench-edge bench-operator image lock lock-image clean
+.PHONY: help setup generate crds chart helm kubernetes redis run demo demo-operator test test-unit test-faults test-cluster lint verify bench bench-quick bench-routing bench-edge bench-operator image lock lock-image clean
 
 help: ## Print every target and what it does
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' Makefile
@@ -61,7 +65,7 @@ demo-operator: kubernetes ## Play FluxRouter in a Kubernetes cluster: apply, spe
 	$(BIN)/python examples/demo-operator $(ARGS)
 
 test: kubernetes redis ## Run all tests
-	$(PYTEST) tests $(ALONE:%=--ignore=%) $(ARGS) || [ $$? -eq $(NOTHING) ]
+	$(PYTEST) tests $(ALONE:%=--ignore=%) $(ELSEWHERE:%=--ignore=%) $(ARGS) || [ $$? -eq $(NOTHING) ]
 	$(BIN)/pytest $(ALONE) $(ARGS) || [ $$? -eq $(NOTHING) ]
 
 test-unit: generate ## Run the tests that need no server: under 30 seconds
@@ -69,6 +73,9 @@ test-unit: generate ## Run the tests that need no server: under 30 seconds
 
 test-faults: generate ## Kill worker, server, store and database 200 times under load; compare all sums
 	FLUXROUTER_FAULT_ROUNDS=200 $(BIN)/pytest tests/ledger/test_kills.py $(ARGS)
+
+test-cluster: helm ## Install, use, upgrade and remove the chart in the cluster that KUBECONFIG names
+	@IMAGE=$(IMAGE) LOAD_IMAGE="$(LOAD_IMAGE)" KUBECONFIG=$(KUBECONFIG) $(BIN)/pytest tests/cluster -x -q --capture=sys $(ARGS)
 
 lint: helm ## Check style, types, import rules and the contracts' compatibility
 	$(BIN)/ruff check .

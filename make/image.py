@@ -41,9 +41,11 @@ _CONFIG = {
 
 
 def main() -> None:
-    """Builds the image under the name that the command line gives, and says where it is."""
+    """Builds the image under the names that the command line gives, and says where it is."""
     parser = argparse.ArgumentParser(description="Builds the container image.")
-    parser.add_argument("--name", required=True, help="repository:tag")
+    parser.add_argument(
+        "--name", required=True, action="append", help="repository:tag; may be repeated"
+    )
     given = parser.parse_args()
     if reason := _unfit():
         sys.exit(f"image: {reason}; `docker build .` builds it anywhere")
@@ -52,9 +54,14 @@ def main() -> None:
         layers = [_system(), _packages(), _project()]
     except image_system.SystemUnavailable as problem:
         sys.exit(f"image: {problem}")
-    digest = write_archive(ARCHIVE, name=given.name, layers=layers, config=_CONFIG, machine="amd64")
+    digest = write_archive(
+        ARCHIVE, names=given.name, layers=layers, config=_CONFIG, machine="amd64"
+    )
     size = ARCHIVE.stat().st_size / 1e6
-    print(f"image: {given.name} {digest[:19]} is in {ARCHIVE.relative_to(ROOT)} ({size:.0f} MB)")
+    print(
+        f"image: {', '.join(given.name)} {digest[:19]} is in {ARCHIVE.relative_to(ROOT)} "
+        f"({size:.0f} MB)"
+    )
 
 
 def _unfit() -> str:

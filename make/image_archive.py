@@ -79,13 +79,18 @@ def read_layer(path: Path) -> Layer:
 
 
 def write_archive(
-    path: Path, *, name: str, layers: Sequence[Layer], config: Mapping[str, Any], machine: str
+    path: Path,
+    *,
+    names: Sequence[str],
+    layers: Sequence[Layer],
+    config: Mapping[str, Any],
+    machine: str,
 ) -> str:
     """Writes an image.
 
     Args:
         path: The archive.
-        name: Repository and tag under which runtimes keep it.
+        names: Repositories and tags under which runtimes keep it.
         layers: From the lowest to the topmost.
         config: Entrypoint, environment, user and so on, as the OCI image specification names them.
         machine: The processor, in Go's words: `amd64`, `arm64`.
@@ -115,11 +120,12 @@ def write_archive(
                     "org.opencontainers.image.ref.name": name.rpartition(":")[2],
                 },
             }
+            for name in names
         ],
     }
     docker = {
         "Config": _blob(_digest(about)),
-        "RepoTags": [name],
+        "RepoTags": list(names),
         "Layers": [_blob(layer.digest) for layer in layers],
     }
     with tarfile.open(path, "w", format=tarfile.PAX_FORMAT) as tar:

@@ -36,7 +36,11 @@ def write(archives: ModuleType, tree: Path, path: Path) -> str:
         tree, path.with_suffix(".layer"), purpose="a test", owners={"state": OWNER}
     )
     digest: str = archives.write_archive(
-        path, name="localhost/it:1", layers=[layer], config={"User": "1"}, machine="amd64"
+        path,
+        names=["localhost/it:1", "localhost/it:2"],
+        layers=[layer],
+        config={"User": "1"},
+        machine="amd64",
     )
     return digest
 
@@ -79,10 +83,12 @@ def test_the_index_leads_to_the_configuration(
 ) -> None:
     path = tmp_path / "it.tar"
     digest = write(archives, tree, path)
-    (described,) = read(path, "index.json")["manifests"]
+    described, again = read(path, "index.json")["manifests"]
     manifest = read(path, blob(described["digest"]))
     assert described["digest"] == digest
+    assert again["digest"] == digest
     assert described["annotations"]["io.containerd.image.name"] == "localhost/it:1"
+    assert again["annotations"]["io.containerd.image.name"] == "localhost/it:2"
     assert read(path, blob(manifest["config"]["digest"]))["config"] == {"User": "1"}
 
 
@@ -93,7 +99,7 @@ def test_docker_finds_the_same_layers_as_others(
     digest = write(archives, tree, path)
     (docker,) = read(path, "manifest.json")
     layers = read(path, blob(digest))["layers"]
-    assert docker["RepoTags"] == ["localhost/it:1"]
+    assert docker["RepoTags"] == ["localhost/it:1", "localhost/it:2"]
     assert docker["Layers"] == [blob(layer["digest"]) for layer in layers]
 
 
