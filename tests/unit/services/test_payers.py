@@ -62,6 +62,15 @@ async def test_a_service_acts_for_the_account_of_a_key(world: UseCases) -> None:
     assert payer == Payer(key.uid, key)
 
 
+async def test_a_key_that_was_found_already_is_not_read_again(world: UseCases) -> None:
+    text, key = await give_key(world)
+    found = AccountRef(api_key=text, key=key)
+    payers = Payers(world.cache)
+    assert payers.remembered(found, service(Scope.ROUTE), Scope.ROUTE) == Payer(key.uid, key)
+    assert payers.remembered(found, service(Scope.READ), Scope.ROUTE) is None
+    assert await payers.find(found, service(Scope.ROUTE), Scope.ROUTE) == Payer(key.uid, key)
+
+
 async def test_any_of_several_scopes_suffices(world: UseCases) -> None:
     scopes = (Scope.ROUTE, Scope.READ)
     assert await reason(world, BY_NAME, service(Scope.READ), scopes) is None

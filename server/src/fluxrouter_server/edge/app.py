@@ -131,7 +131,7 @@ class EdgeApp:
         # Others may call, too, by gRPC; what is asked for here, an account's key pays for.
         if isinstance(caller, Denial) or caller.key is None or secret is None:
             return _KEY_MISSING
-        account = AccountRef(api_key=secret)
+        account = AccountRef(api_key=secret, key=caller.key)
         if dialect is None:
             return await self._models(path.removeprefix(_MODELS).removeprefix("/"), account, send)
         body = await read_body(headers, receive)

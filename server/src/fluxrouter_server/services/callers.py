@@ -53,11 +53,13 @@ LOCAL = Caller(principal=Principal("local"), scopes=frozenset(Scope))
 class AccountRef:
     """The account that a request names: by name, by an API key's text, or else the caller's own.
 
-    The key's text is a secret: it is left out of `repr`.
+    The key's text is a secret: it is left out of `repr`. Where that key has been found already, as
+    when the request was authenticated by it, `key` says what it was found to be.
     """
 
     name: AccountName | None = None
     api_key: str | None = field(default=None, repr=False)
+    key: KeyIdentity | None = None
 
 
 #: The account of the calling API key.
