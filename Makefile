@@ -95,6 +95,7 @@ bench: generate ## Measure decisions against a bare gRPC echo; writes benchmarks
 	$(BIN)/python benchmarks/run.py $(ARGS)
 	$(BIN)/python benchmarks/ledger_worker.py
 	$(BIN)/python benchmarks/ledger_usage.py
+	$(BIN)/python benchmarks/edge.py
 
 bench-quick: generate ## The same in under a minute, less exactly
 	$(BIN)/python benchmarks/run.py --quick $(ARGS)
@@ -104,7 +105,7 @@ bench-routing: generate ## Measure the routing of flux-auto on labelled prompts:
 		"DATA=FOLDER (docs/routing.md says what must be in it)" >&2; exit 1; }
 	$(BIN)/python benchmarks/routing/run.py $(DATA)
 
-bench-edge: generate ## Measure what the HTTP edge adds to an answer, hold and settlement included
+bench-edge: generate ## Measure the HTTP edge beside LiteLLM, budgets on: speed, CPU, overspend
 	$(BIN)/python benchmarks/edge.py
 
 bench-operator: kubernetes ## Measure the operator with 10,000 accounts; takes some minutes
