@@ -26,6 +26,8 @@ _LEAVE_SECONDS = 2
 #: How long a node goes on sending connections to a pod that ends.
 _NOTICE_SECONDS = 1.0
 _CALLERS = 4
+#: A machine that does much else is not to be taken for a store that is away.
+_PATIENCE = {"name": "FLUXROUTER_STORE_TIMEOUT_MS", "value": "5000"}
 
 
 @dataclass
@@ -83,7 +85,10 @@ def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ChartWorld]:
         started = running_chart(
             stack,
             tmp_path_factory.mktemp("world"),
-            {"server": {"credentials": [caller], "drain": drain}, "operator": {"enabled": False}},
+            {
+                "server": {"credentials": [caller], "drain": drain, "extraEnv": [_PATIENCE]},
+                "operator": {"enabled": False},
+            },
         )
         session = started.session(_SECRET)
         resources = read_resources([str(_RESOURCES)])
@@ -113,8 +118,8 @@ def _ask(connection: http.client.HTTPSConnection, key: str) -> None:
     """One request over HTTP, never tried again."""
     connection.request("GET", "/v1/models", headers={"Authorization": f"Bearer {key}"})
     answer = connection.getresponse()
-    answer.read()
-    assert answer.status == 200, answer.status
+    body = answer.read()
+    assert answer.status == 200, body.decode(errors="replace")
 
 
 def _ask_anew(world: ChartWorld, key: str) -> None:
