@@ -5,6 +5,8 @@ from pathlib import Path
 
 import pytest
 
+from fluxrouter_testing.chart import Rendered, render
+from fluxrouter_testing.chart_scenarios import SCENARIOS
 from fluxrouter_testing.kubernetes_api import KubernetesApi, running_kubernetes
 from fluxrouter_testing.kubernetes_programs import helm_program, kubernetes_programs
 
@@ -31,3 +33,21 @@ def cluster() -> Iterator[KubernetesApi]:
     """A control plane with nothing of ours in it."""
     with running_kubernetes() as api:
         yield api
+
+
+@pytest.fixture(scope="module", params=SCENARIOS)
+def rendered(request: pytest.FixtureRequest) -> Rendered:
+    """What the chart makes of each scenario."""
+    return render(SCENARIOS[request.param])
+
+
+@pytest.fixture(scope="module")
+def trial() -> Rendered:
+    """With no values."""
+    return render()
+
+
+@pytest.fixture(scope="module")
+def production() -> Rendered:
+    """With stores of others."""
+    return render(SCENARIOS["production"])

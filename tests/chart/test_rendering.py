@@ -14,31 +14,6 @@ from fluxrouter_testing.chart_scenarios import SCENARIOS
 Document = dict[str, Any]
 
 
-@pytest.fixture(scope="module", params=SCENARIOS)
-def rendered(request: pytest.FixtureRequest) -> Rendered:
-    return render(SCENARIOS[request.param])
-
-
-@pytest.fixture(scope="module")
-def trial() -> Rendered:
-    return render()
-
-
-@pytest.fixture(scope="module")
-def production() -> Rendered:
-    return render(SCENARIOS["production"])
-
-
-def _container(rendered: Rendered, kind: str, name: str) -> Document:
-    spec = rendered.one(kind, name)["spec"]["template"]["spec"]
-    (container,) = spec["containers"]
-    return dict(container)
-
-
-def _environment(container: Document) -> dict[str, Any]:
-    return {item["name"]: item.get("value", item.get("valueFrom")) for item in container["env"]}
-
-
 @pytest.mark.parametrize("values", SCENARIOS.values(), ids=SCENARIOS)
 def test_helm_lint_has_nothing_to_say_against_realistic_values(values: Document) -> None:
     helm("lint", "--strict", str(CHART), values=values)
@@ -87,56 +62,6 @@ def test_no_secret_stands_in_what_is_rendered(rendered: Rendered) -> None:
         assert not {"data", "stringData"} & set(secret)
 
 
-def test_containers_may_do_nothing_that_they_need_not(rendered: Rendered) -> None:
-    for name, spec in rendered.pod_specs().items():
-        assert spec["securityContext"]["runAsNonRoot"], name
-        assert spec["securityContext"]["seccompProfile"] == {"type": "RuntimeDefault"}, name
-        assert spec["enableServiceLinks"] is False, name
-        for container in [*spec["containers"], *spec.get("initContainers", ())]:
-            assert container["securityContext"] == {
-                "allowPrivilegeEscalation": False,
-                "readOnlyRootFilesystem": True,
-                "capabilities": {"drop": ["ALL"]},
-            }, name
-            assert container["resources"]["requests"]["cpu"], name
-            assert container["resources"]["limits"]["memory"], name
-
-
-def test_valkey_and_the_test_are_given_no_token_of_the_cluster(trial: Rendered) -> None:
-    specs = trial.pod_specs()
-
-    assert not specs["StatefulSet/fluxrouter-valkey"]["automountServiceAccountToken"]
-    assert not specs["Pod/fluxrouter-test"]["automountServiceAccountToken"]
-
-
-def test_a_server_that_reviews_no_token_is_given_none() -> None:
-    mesh = render(SCENARIOS["mesh"])
-
-    for name, spec in mesh.pod_specs().items():
-        assert not spec["automountServiceAccountToken"], name
-    assert mesh.of_kind("ClusterRoleBinding") == []
-
-
-def test_readiness_knows_the_store_and_liveness_does_not(trial: Rendered) -> None:
-    server = _container(trial, "Deployment", "fluxrouter-server")
-
-    assert server["readinessProbe"]["httpGet"]["path"] == "/readyz"
-    assert server["livenessProbe"]["httpGet"]["path"] == "/healthz"
-    assert server["startupProbe"]["httpGet"]["path"] == "/healthz"
-
-
-def test_a_server_pod_has_time_for_its_pause_and_its_calls() -> None:
-    drain = {"pauseSeconds": 7, "leaveSeconds": 3, "graceSeconds": 50}
-    rendered = render({"server": {"drain": drain}})
-    spec = rendered.pod_specs()["Deployment/fluxrouter-server"]
-    (server,) = spec["containers"]
-
-    assert server["lifecycle"]["preStop"] == {"sleep": {"seconds": 7}}
-    assert _environment(server)["FLUXROUTER_DRAIN_PAUSE_SECONDS"] == "3"
-    assert _environment(server)["FLUXROUTER_DRAIN_GRACE_SECONDS"] == "50"
-    assert spec["terminationGracePeriodSeconds"] > 60
-
-
 def test_an_upgrade_adds_a_pod_before_it_takes_one(trial: Rendered) -> None:
     spec = trial.one("Deployment", "fluxrouter-server")["spec"]
 
@@ -147,22 +72,6 @@ def test_the_operator_runs_once(trial: Rendered) -> None:
     spec = trial.one("Deployment", "fluxrouter-operator")["spec"]
 
     assert (spec["replicas"], spec["strategy"]) == (1, {"type": "Recreate"})
-
-
-def test_the_operator_signs_in_with_a_token_for_fluxrouter_alone(trial: Rendered) -> None:
-    spec = trial.pod_specs()["Deployment/fluxrouter-operator"]
-    (token,) = [volume for volume in spec["volumes"] if volume["name"] == "token"]
-    entries = yaml.safe_load(
-        trial.one("ConfigMap", "fluxrouter-credentials")["data"]["credentials.yaml"]
-    )
-
-    (source,) = token["projected"]["sources"]
-    assert source["serviceAccountToken"]["audience"] == "fluxrouter"
-    assert entries[0] == {
-        "name": "operator",
-        "scopes": ["control", "read"],
-        "serviceAccount": "flux/fluxrouter-operator",
-    }
 
 
 def test_the_operator_may_do_what_its_rules_say(trial: Rendered) -> None:
@@ -193,45 +102,6 @@ def test_the_trial_runs_a_store_that_loses_nothing(trial: Rendered) -> None:
     assert "maxmemory-policy noeviction" in configuration
 
 
-def test_production_takes_store_and_ledger_from_secrets(production: Rendered) -> None:
-    assert production.of_kind("StatefulSet") == []
-    assert production.of_kind("PersistentVolumeClaim") == []
-    for name in ("fluxrouter-server", "fluxrouter-ledger"):
-        environment = _environment(_container(production, "Deployment", name))
-        assert environment["FLUXROUTER_STORE"] == {"secretKeyRef": {"name": "store", "key": "url"}}
-        assert environment["FLUXROUTER_LEDGER_URL"] == {
-            "secretKeyRef": {"name": "ledger", "key": "url"}
-        }
-
-
-def test_the_ledger_in_postgresql_is_kept_by_pods_that_take_no_calls(production: Rendered) -> None:
-    keeper = _container(production, "Deployment", "fluxrouter-ledger")
-    server = _container(production, "Deployment", "fluxrouter-server")
-
-    assert _environment(keeper)["FLUXROUTER_ROLE"] == "ledger"
-    assert _environment(server)["FLUXROUTER_ROLE"] == "serve"
-    assert [port["name"] for port in keeper["ports"]] == ["metrics"]
-    spec = production.pod_specs()["Deployment/fluxrouter-ledger"]
-    assert not spec["automountServiceAccountToken"]
-
-
-def test_a_ledger_in_a_file_has_one_writer_who_answers_usage(trial: Rendered) -> None:
-    spec = trial.one("Deployment", "fluxrouter-ledger")["spec"]
-    keeper = _container(trial, "Deployment", "fluxrouter-ledger")
-
-    assert (spec["replicas"], spec["strategy"]) == (1, {"type": "Recreate"})
-    assert "FLUXROUTER_ROLE" not in _environment(keeper)
-    assert "grpc" in [port["name"] for port in keeper["ports"]]
-
-
-def test_only_the_ledgers_keeper_takes_an_empty_store_for_new(rendered: Rendered) -> None:
-    keeper = _container(rendered, "Deployment", "fluxrouter-ledger")
-    server = _container(rendered, "Deployment", "fluxrouter-server")
-
-    assert _environment(keeper)["FLUXROUTER_INITIALIZE_STORE"] == "true"
-    assert "FLUXROUTER_INITIALIZE_STORE" not in _environment(server)
-
-
 def test_policies_let_in_only_who_is_named(production: Rendered) -> None:
     ingress = production.one("NetworkPolicy", "fluxrouter-server")["spec"]["ingress"]
     peers = {rule["ports"][0]["port"]: rule["from"] for rule in ingress}
@@ -250,18 +120,6 @@ def test_valkey_is_reached_by_servers_and_ledger_and_reaches_nobody(trial: Rende
     ]
     assert components == ["server", "ledger"]
     assert (spec["egress"], spec["policyTypes"]) == ([], ["Ingress", "Egress"])
-
-
-def test_the_stores_certificates_are_where_the_settings_say(production: Rendered) -> None:
-    for name in ("fluxrouter-server", "fluxrouter-ledger"):
-        container = _container(production, "Deployment", name)
-        environment = _environment(container)
-        folders = {mount["mountPath"] for mount in container["volumeMounts"]}
-
-        for variable in ("STORE_CA", "STORE_CERT", "STORE_KEY"):
-            path = environment[f"FLUXROUTER_{variable}"]
-            assert str(Path(path).parent) in folders, (name, variable)
-        assert environment["FLUXROUTER_STORE_REPLICAS"] == "2"
 
 
 def test_an_autoscaled_deployment_leaves_its_replicas_to_the_autoscaler(

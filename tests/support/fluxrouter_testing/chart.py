@@ -12,7 +12,16 @@ import yaml
 
 from fluxrouter_testing.kubernetes_programs import helm_program
 
-__all__ = ["CHART", "HelmError", "Release", "Rendered", "helm", "render"]
+__all__ = [
+    "CHART",
+    "HelmError",
+    "Release",
+    "Rendered",
+    "container_of",
+    "environment_of",
+    "helm",
+    "render",
+]
 
 CHART: Final = Path(__file__).resolve().parents[3] / "charts" / "fluxrouter"
 _SECONDS: Final = 120.0
@@ -66,6 +75,17 @@ def render(values: Values | None = None, *options: str, chart: Path = CHART) -> 
     text = helm("template", "fluxrouter", str(chart), "-n", "flux", *options, values=values)
     documents = yaml.safe_load_all(text)
     return Rendered(tuple(document for document in documents if document))
+
+
+def container_of(rendered: Rendered, kind: str, name: str) -> Document:
+    """Returns the one container of a workload."""
+    (found,) = rendered.one(kind, name)["spec"]["template"]["spec"]["containers"]
+    return dict(found)
+
+
+def environment_of(told: Document) -> dict[str, Any]:
+    """Returns a container's variables: values, or where they come from."""
+    return {item["name"]: item.get("value", item.get("valueFrom")) for item in told["env"]}
 
 
 def helm(*arguments: str, values: Values | None = None, kubeconfig: Path | None = None) -> str:
