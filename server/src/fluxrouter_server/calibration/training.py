@@ -33,8 +33,8 @@ USUAL_COST_WEIGHT = 0.15
 
 # Precisions of the priors of the shared direction: of scalars, of fields and of hashed words.
 _SCALAR_PENALTY = 300.0
-_FIELD_PENALTY = 600.0
-_WORD_PENALTY = 4.0
+_FIELD_PENALTY = 2400.0
+_WORD_PENALTY = 8.0
 # How many times tighter the priors of the tiers' deviations are.
 _DEVIATION_FACTOR = 3.0
 _WORD_DEVIATION_FACTOR = 5.0
