@@ -11,14 +11,15 @@ from fluxrouter_server.store.client import StoreClient
 from fluxrouter_server.store.clock import EstimatedClock, ScriptClock, SimulatedClock
 from fluxrouter_server.store.initialisation import initialise, reinitialise
 from fluxrouter_server.store.keys import SHARDS, meta_key
-from fluxrouter_server.store.layout import ClockKind
+from fluxrouter_server.store.layout import NO_MARKER, ClockKind
 from fluxrouter_server.store.layout_keeper import LayoutKeeper
 from fluxrouter_server.store.plan_store import ValkeyPlanStore
 from fluxrouter_server.store.shard_calls import ShardCalls
 from fluxrouter_server.store.witness import Witness
 from fluxrouter_testing.control_stores import SCRIPTS, TestClock, connected, control_stores
 from fluxrouter_testing.resources import sample_account, sample_plan
-from fluxrouter_testing.valkey import ThrowawayValkey
+from fluxrouter_testing.valkey import ThrowawayValkey, running_valkey
+from fluxrouter_testing.waiting import eventually_async
 
 
 @pytest.fixture
@@ -320,3 +321,42 @@ async def test_a_reinitialisation_that_ended_half_way_is_completed_by_the_next(
         assert {life.epoch for life in lives} == {3}
         await again.refresh()
         assert fence(again) == ""
+
+
+async def answers(client: StoreClient) -> bool:
+    try:
+        await client.execute("PING")
+    except StoreUnavailable:
+        return False
+    return True
+
+
+async def test_a_store_that_was_restarted_is_trusted_only_when_it_was_compared() -> None:
+    with running_valkey(durable=True) as server:
+        async with connected(server) as client:
+            layout = LayoutKeeper(client, SCRIPTS, clock=ClockKind.REAL, may_initialise=True)
+            await layout.open()
+            await layout.accept(client.life)
+            trusted = layout.markers
+            server.kill()
+            server.start()
+            await eventually_async(lambda: answers(client), timeout_seconds=30)
+            assert set(layout.markers) == {NO_MARKER}
+            await layout.refresh()
+            assert "compared with the ledger" in (layout.fence or "")
+            await layout.accept(client.life)
+            assert (layout.fence, layout.markers) == (None, trusted)
+
+
+async def test_a_store_that_nobody_compares_is_trusted_after_a_restart() -> None:
+    with running_valkey(durable=True) as server:
+        async with connected(server) as client:
+            layout = LayoutKeeper(client, SCRIPTS, clock=ClockKind.REAL, may_initialise=True)
+            await layout.open()
+            await layout.accept(client.life)
+            await layout.accept_any()
+            server.kill()
+            server.start()
+            await eventually_async(lambda: answers(client), timeout_seconds=30)
+            assert layout.fence is None
+            assert NO_MARKER not in layout.markers

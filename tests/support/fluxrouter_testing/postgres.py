@@ -11,6 +11,7 @@ import pwd
 import shutil
 import signal
 import subprocess
+import sys
 import tempfile
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -28,6 +29,10 @@ __all__ = ["ThrowawayPostgres", "running_postgres"]
 
 _PATIENCE_SECONDS: Final = 30.0
 _UNPRIVILEGED: Final = "nobody"
+_BECOME: Final = (
+    "import os, sys; uid, gid, *command = sys.argv[1:]; os.setgroups([]); os.setgid(int(gid)); "
+    "os.setuid(int(uid)); os.execv(command[0], command)"
+)
 _SYSTEM: Final = "/usr/lib/postgresql/*/bin"
 
 
@@ -126,7 +131,7 @@ class ThrowawayPostgres:
         if self._process is None or self._process.poll() is not None:
             with (self._directory / "log").open("ab") as log:
                 self._process = subprocess.Popen(
-                    command, stdout=log, stderr=log, user=_user(), start_new_session=True
+                    [*_become_user(), *command], stdout=log, stderr=log, start_new_session=True
                 )
         try:
             self._connect().close()
@@ -154,6 +159,18 @@ def running_postgres(*, durable: bool = False) -> Iterator[ThrowawayPostgres]:
 
 def _children(task: Path) -> list[str]:
     return (task / "children").read_text().split()
+
+
+def _become_user() -> Sequence[str]:
+    """What a command begins with that shall run as that user.
+
+    Popen's own `user` forks, and where gRPC's threads run the child crashes at once.
+    """
+    name = _user()
+    if name is None:
+        return ()
+    entry = pwd.getpwnam(name)
+    return (sys.executable, "-I", "-S", "-c", _BECOME, str(entry.pw_uid), str(entry.pw_gid))
 
 
 def _user() -> str | None:

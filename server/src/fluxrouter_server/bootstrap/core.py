@@ -34,7 +34,7 @@ from fluxrouter_server.transport.drain import Drain
 __all__ = ["Core", "open_core"]
 
 #: How soon a store that was fenced and mended is used again.
-_LAYOUT_SECONDS: Final = 1.0
+_LAYOUT_SECONDS: Final = 0.2
 #: How long admissions of an unknown outcome are still given back after the last call.
 _UNDO_SECONDS: Final = 2.0
 

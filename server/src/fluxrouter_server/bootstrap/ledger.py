@@ -65,6 +65,7 @@ async def open_ledger(settings: Settings, stores: Stores) -> AsyncIterator[OpenL
     if not url:
         if settings.role is not Role.SERVE:
             _log.warning("no_ledger_kept", remedy="give --ledger-url, or entries stay in the store")
+        await stores.layout.accept_any()
         yield OpenLedger(NoLedger(), NoLedger(), None)
         return
     reader = SqlLedgerReader(read_ledger_url(url))

@@ -22,7 +22,7 @@ __all__ = ["rebuilding"]
 
 _log = structlog.get_logger(__name__)
 
-_LOOK_SECONDS: Final = 0.5
+_LOOK_SECONDS: Final = 0.2
 _START_SECONDS: Final = 10.0
 
 
@@ -69,6 +69,7 @@ async def rebuilding(settings: Settings, stores: Stores, url: str) -> AsyncItera
         await compared.refresh()
     except LedgerUnavailable as error:
         _log.warning("store_not_compared_with_ledger", reason=str(error))
+        await layout.accept(stores.client.life)
     looking.start()
     try:
         await _wait_for(has_looked)
@@ -91,17 +92,19 @@ class _Comparison:
         self._compared: Hashable = None
 
     async def refresh(self) -> None:
-        """Compare, unless this life was compared already or the store is fenced anyway.
+        """Compare, unless this life was compared already or the store is fenced for another reason.
 
         Raises:
             StoreError: Store or ledger do not answer.
         """
         life, layout = self._stores.client.life, self._stores.layout
-        if life in (None, self._compared) or layout.fence is not None:
+        is_noted = life == self._compared and layout.compared is not None
+        if life is None or is_noted or (layout.fence is not None and layout.is_compared):
             return
         await self._work.close_outdated()
-        await layout.open()
-        self._compared = life
+        if life == self._stores.client.life:  # else it was another one that was compared
+            await layout.accept(life)
+            self._compared = life
 
 
 async def _wait_for(has_looked: asyncio.Event) -> None:

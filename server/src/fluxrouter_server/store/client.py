@@ -24,7 +24,7 @@ from fluxrouter_server.store.repeats import (
     next_pause,
 )
 from fluxrouter_server.store.replies import Argument, Command, ErrorReply, Outcome, Reply
-from fluxrouter_server.store.runners import CommandRunner
+from fluxrouter_server.store.runners import CommandRunner, OnLife
 from fluxrouter_server.store.scripts import Script, ScriptLibrary
 from fluxrouter_server.store.suitability import ServerFacts, Wanted
 
@@ -143,6 +143,10 @@ class StoreClient:
         facts = self._link.facts
         return None if facts is None else (facts.run_id, facts.replication_id)
 
+    def watch_life(self, on_life: OnLife) -> None:
+        """Have this asked where the server is in another life, before anything is sent to it."""
+        self._link.on_life = on_life
+
     def nodes(self) -> Sequence[CommandRunner]:
         """This one."""
         return [self]
@@ -249,10 +253,12 @@ class StoreClient:
         deadline: float,
     ) -> Reply:
         """After a first try that failed: repeats what was not executed, while there is time."""
-        pause = FIRST_PAUSE_SECONDS
+        pause, lives = FIRST_PAUSE_SECONDS, self._link.lives
         while True:
             failure = explain(error, script)
-            if not may_repeat(failure) or self._loop.time() + pause >= deadline:
+            # What was begun for a life of the store that is over must not be done in the next.
+            is_over = script is not None and lives != self._link.lives
+            if is_over or not may_repeat(failure) or self._loop.time() + pause >= deadline:
                 self._calls.record_failure(failure)
                 raise failure
             try:
@@ -261,6 +267,8 @@ class StoreClient:
                 else:
                     await asyncio.sleep(pause)
                     pause = next_pause(pause)
+                if script is not None and lives != self._link.lives:
+                    continue
                 reply = await self._calls.submit(command, deadline)
             except (ErrorReply, CallFailed) as next_error:
                 error = next_error

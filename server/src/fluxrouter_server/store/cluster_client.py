@@ -24,7 +24,7 @@ from fluxrouter_server.store.repeats import (
     next_pause,
 )
 from fluxrouter_server.store.replies import Argument, Command, ErrorReply, Outcome, Reply, classify
-from fluxrouter_server.store.runners import CommandRunner
+from fluxrouter_server.store.runners import CommandRunner, OnLife
 from fluxrouter_server.store.scripts import Script, ScriptLibrary
 from fluxrouter_server.store.slots import read_redirection, shard_named
 from fluxrouter_server.store.suitability import Wanted
@@ -44,6 +44,7 @@ class _Call:
         shard: Whose key it has; None: any node will do.
         script: Which script it runs, if any.
         deadline: On the loop's clock.
+        lives: In which of the store's lives it was begun, where that matters.
         link: Where it was sent last.
     """
 
@@ -51,6 +52,7 @@ class _Call:
     shard: int | None
     script: Script | None
     deadline: float
+    lives: int | None
     link: NodeLink | None = None
 
 
@@ -76,15 +78,19 @@ class ClusterClient:
         self._settings = settings = settings or ClientSettings()
         self._loop = asyncio.get_running_loop()
         self._task: asyncio.Task[NoReturn] | None = None
+        self._on_life: OnLife | None = None
+        self._lives = 0
         self._links = ClusterLinks(
             location.nodes,
-            make=lambda address: NodeLink(
-                address,
-                scripts=scripts,
-                wanted=Wanted(cluster_node=True, replicas=settings.replicas),
-                settings=settings.keeper,
-                replication_seconds=settings.replication_seconds,
-                tls=tls,
+            make=lambda address: self._watched(
+                NodeLink(
+                    address,
+                    scripts=scripts,
+                    wanted=Wanted(cluster_node=True, replicas=settings.replicas),
+                    settings=settings.keeper,
+                    replication_seconds=settings.replication_seconds,
+                    tls=tls,
+                )
             ),
             tls=tls,
         )
@@ -142,6 +148,10 @@ class ClusterClient:
             return None
         return frozenset((fact.run_id, fact.replication_id) for fact in facts if fact is not None)
 
+    def watch_life(self, on_life: OnLife) -> None:
+        """Have this asked where a node is in another life, before anything is sent to it."""
+        self._on_life = on_life
+
     def nodes(self) -> Sequence[CommandRunner]:
         """Each primary."""
         return [_Node(link, self._settings.timeout_seconds) for link in self._links.serving()]
@@ -196,7 +206,17 @@ class ClusterClient:
         timeout_seconds: float | None,
     ) -> _Call:
         wait = self._settings.timeout_seconds if timeout_seconds is None else timeout_seconds
-        return _Call(command, shard, script, self._loop.time() + wait)
+        lives = None if script is None else self._lives
+        return _Call(command, shard, script, self._loop.time() + wait, lives)
+
+    def _watched(self, link: NodeLink) -> NodeLink:
+        link.on_life = self._meet_life
+        return link
+
+    def _meet_life(self) -> bool:
+        is_over = self._on_life is not None and self._on_life()
+        self._lives += is_over
+        return is_over
 
     async def _run(self, call: _Call) -> Reply:
         return await self._finish(call, self._begin(call))
@@ -204,6 +224,11 @@ class ClusterClient:
     def _begin(self, call: _Call) -> asyncio.Future[Reply]:
         """Sends it where its key should be; a failure to send is the future's."""
         try:
+            if call.lives is not None and call.lives != self._lives:
+                # What was begun for a life of the store that is over must not be done in the next.
+                raise CommandNotSent(
+                    f"store {self._location}: a server was restarted meanwhile", is_outage=False
+                )
             call.link = self._link(call.shard)
             return call.link.calls.submit(call.command, call.deadline)
         except CallFailed as error:

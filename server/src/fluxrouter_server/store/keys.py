@@ -73,6 +73,7 @@ class MetaField(StrEnum):
     MARKER = "marker"  # random text; another one means other data
     CLOCK = "clock"  # "real" or "simulated"
     TAKEN = "taken"  # ms since 1970 until which the ledger has taken every entry of the shard
+    COMPARED = "compared"  # in shard 0: the life of the store that was compared with the ledger
     BUCKET = "bucket"  # highest bucket of tombstones written, so that a clock set back hides none
 
 

@@ -10,6 +10,7 @@ from fluxrouter_server.store.connection import StoreConnection, open_connection
 from fluxrouter_server.store.errors import StoreNotReady
 from fluxrouter_server.store.keeper import ConnectionKeeper, KeeperSettings
 from fluxrouter_server.store.replicated_connection import ReplicatedConnection, Replication
+from fluxrouter_server.store.runners import OnLife
 from fluxrouter_server.store.scripts import ScriptLibrary
 from fluxrouter_server.store.suitability import (
     ServerFacts,
@@ -37,6 +38,8 @@ class NodeLink:
         keeper: Has the connection.
         breaker: The circuit breaker, for health and metrics.
         facts: What the server said of itself at the last connect; None before the first.
+        on_life: See `OnLife`.
+        lives: How many lives were met of which that was said.
     """
 
     def __init__(
@@ -53,6 +56,8 @@ class NodeLink:
         self._wanted = wanted
         self._may_move = place.may_move or wanted.cluster_node
         self.facts: ServerFacts | None = None
+        self.on_life: OnLife = _nobody_asks
+        self.lives = 0
         self.breaker = CircuitBreaker()
         replication = Replication(wanted.replicas, replication_seconds)
         self.keeper = ConnectionKeeper(
@@ -92,4 +97,15 @@ class NodeLink:
             await self._scripts.load_into(connection)
         if isinstance(connection, ReplicatedConnection):
             connection.begin_to_wait()
-        self.facts = facts
+        before, self.facts = self.facts, facts
+        if before is None or _life(before) != _life(facts):
+            self.lives += self.on_life()  # before the connection is used
+
+
+def _life(facts: ServerFacts) -> tuple[str, str]:
+    return facts.run_id, facts.replication_id
+
+
+def _nobody_asks() -> bool:
+    """Until somebody sets another."""
+    return False

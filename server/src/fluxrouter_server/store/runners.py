@@ -1,14 +1,18 @@
 """What the rest of this package needs of a store client, whatever the store's shape."""
 
-from collections.abc import Hashable, Sequence
+from collections.abc import Callable, Hashable, Sequence
 from types import TracebackType
-from typing import Protocol, Self
+from typing import Protocol, Self, TypeAlias
 
 from fluxrouter_server.services.ports.errors import StoreError
 from fluxrouter_server.store.replies import Argument, Reply
 from fluxrouter_server.store.shard_calls import ScriptRunner
 
-__all__ = ["CommandRunner", "StoreRunner"]
+__all__ = ["CommandRunner", "OnLife", "StoreRunner"]
+
+OnLife: TypeAlias = Callable[[], bool]
+"""Asked where a connection meets another life of a server than the last one did: whether calls that
+were begun before must not be repeated in it."""
 
 
 class CommandRunner(Protocol):
@@ -43,6 +47,10 @@ class StoreRunner(ScriptRunner, CommandRunner, Protocol):
     @property
     def life(self) -> Hashable:
         """Differs after a restart or fail-over of any server that serves; None: not known yet."""
+        ...
+
+    def watch_life(self, on_life: OnLife) -> None:
+        """Have this asked where a server is in another life, before anything is sent to it."""
         ...
 
     def nodes(self) -> Sequence[CommandRunner]:
