@@ -17,14 +17,15 @@ ALONE := tests/faults tests/operator tests/chart
 ELSEWHERE := tests/cluster
 NOTHING := 5 # pytest's exit code where ARGS select no test of one of the two runs
 # Folders whose scripts run by path: each is an import root of its own, so each is typed on its own.
-SCRIPTS := make benchmarks examples/demo examples/demo-operator
+SCRIPTS := make benchmarks examples/demo examples/demo-cluster examples/demo-operator
 
 # What the container image is called; no runtime looks for `localhost/` in a registry.
 IMAGE ?= localhost/fluxrouter:dev
 # A command that brings an archive, its last word, to the nodes of a cluster (docs/cluster.md).
 LOAD_IMAGE ?=
+IN_CLUSTER = IMAGE=$(IMAGE) LOAD_IMAGE="$(LOAD_IMAGE)" KUBECONFIG=$(KUBECONFIG)
 
-.PHONY: help setup generate crds chart helm kubernetes redis run demo demo-operator test test-unit test-faults test-cluster lint verify bench bench-quick bench-routing bench-edge bench-operator image lock lock-image clean
+.PHONY: help setup generate crds chart helm kubernetes redis run demo demo-cluster demo-operator test test-unit test-faults test-cluster lint verify bench bench-quick bench-routing bench-edge bench-operator image lock lock-image clean
 
 help: ## Print every target and what it does
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' Makefile
@@ -61,6 +62,9 @@ run: generate ## Run a server with HTTP edge and example plans and accounts; Ctr
 demo: generate ## Play the story of the Free plan against a real server, on a simulated clock
 	$(BIN)/python examples/demo $(ARGS)
 
+demo-cluster: helm ## Play FluxRouter in the cluster that KUBECONFIG names: install, apply, spend, kubectl get
+	@$(IN_CLUSTER) $(BIN)/python examples/demo-cluster $(ARGS)
+
 demo-operator: kubernetes ## Play FluxRouter in a Kubernetes cluster: apply, spend, kubectl get
 	$(BIN)/python examples/demo-operator $(ARGS)
 
@@ -75,7 +79,7 @@ test-faults: generate ## Kill worker, server, store and database 200 times under
 	FLUXROUTER_FAULT_ROUNDS=200 $(BIN)/pytest tests/ledger/test_kills.py $(ARGS)
 
 test-cluster: helm ## Install, use, upgrade and remove the chart in the cluster that KUBECONFIG names
-	@IMAGE=$(IMAGE) LOAD_IMAGE="$(LOAD_IMAGE)" KUBECONFIG=$(KUBECONFIG) $(BIN)/pytest tests/cluster -x -q --capture=sys $(ARGS)
+	@$(IN_CLUSTER) $(BIN)/pytest tests/cluster -x -q --capture=sys $(ARGS)
 
 lint: helm ## Check style, types, import rules and the contracts' compatibility
 	$(BIN)/ruff check .

@@ -103,13 +103,7 @@ def test_a_raised_plan_is_enforced_by_all_replicas(release: Release, callers: Ca
 
 def test_kubectl_shows_what_was_spent(release: Release, callers: Callers) -> None:
     expected = settled(callers, FREE_KEY)
-
-    def shown() -> bool:
-        spend = release.get("account", "free-demo")["status"].get("spend", {})
-        whole, _, rest = str(spend.get("settledUsd", "0")).partition(".")
-        return int(whole) * DOLLAR + int(rest.ljust(9, "0")) == expected
-
-    eventually(shown, WAIT_SECONDS)
+    eventually(lambda: release.spend_shown("free-demo") == expected, WAIT_SECONDS)
     say("\n" + release.kubectl("get", "accounts").rstrip())
 
 

@@ -118,6 +118,12 @@ class Release:
         kinds = ",".join(_KINDS)
         self.kubectl("wait", "--for=condition=Ready", kinds, "--all", "--timeout=50s")
 
+    def spend_shown(self, account: str) -> int:
+        """Returns what the account's status says that it has spent, in nano-USD."""
+        spend = self.get("account", account)["status"].get("spend", {})
+        whole, _, rest = str(spend.get("settledUsd", "0")).partition(".")
+        return int(whole) * 10**9 + int(rest.ljust(9, "0"))
+
     def patch(self, resource: str, spec: dict[str, Any]) -> None:
         """Changes the spec of a resource, given as `plan/free`."""
         self.kubectl("patch", resource, "--type=merge", "--patch", json.dumps({"spec": spec}))
