@@ -158,11 +158,18 @@ class _Callers:
             return _refused(error)
         usage = metering_pb2.Usage(input_tokens=800, output_tokens=210)
         settle = metering_pb2.SettleRequest(hold_id=answer.hold_id, usage=usage)
-        receipt = metering_pb2.SettleResponse.FromString(
-            await self._settle(settle.SerializeToString())
-        ).receipt
-        self.billed_nano_usd += receipt.billed_nano_usd
-        return True
+        self.billed_nano_usd += (await self._settled(settle)).billed_nano_usd
+        return 1
+
+    async def _settled(self, settle: metering_pb2.SettleRequest) -> metering_pb2.Receipt:
+        """Settles, again where a busy machine did not answer in time: the receipt is the same."""
+        while True:
+            try:
+                answer = await self._settle(settle.SerializeToString())
+            except grpc.aio.AioRpcError as error:
+                _refused(error)
+                continue
+            return metering_pb2.SettleResponse.FromString(answer).receipt
 
 
 def _refused(error: grpc.aio.AioRpcError) -> int:
