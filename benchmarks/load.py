@@ -158,7 +158,8 @@ class _Callers:
             return _refused(error)
         usage = metering_pb2.Usage(input_tokens=800, output_tokens=210)
         settle = metering_pb2.SettleRequest(hold_id=answer.hold_id, usage=usage)
-        self.billed_nano_usd += (await self._settled(settle)).billed_nano_usd
+        receipt = await self._settled(settle)  # first: `+= await` would forget other callers' sums
+        self.billed_nano_usd += receipt.billed_nano_usd
         return 1
 
     async def _settled(self, settle: metering_pb2.SettleRequest) -> metering_pb2.Receipt:
