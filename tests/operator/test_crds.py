@@ -10,6 +10,7 @@ from fluxrouter_testing.kubernetes_samples import (
     ABSENT,
     Document,
     account_document,
+    catalog_document,
     plan_document,
 )
 
@@ -41,11 +42,15 @@ def test_every_field_is_explained_as_yaml_spells_it(kubernetes: KubernetesApi, k
 
 
 def test_short_names_and_the_category_list_our_kinds(kubernetes: KubernetesApi) -> None:
-    kubernetes.apply(plan_document("listed"), account_document("listed", plan="listed"))
-    assert "listed" in kubernetes.kubectl("get", "fxp", "listed")
-    assert "listed" in kubernetes.kubectl("get", "fxa", "listed")
-    everything = kubernetes.kubectl("get", "fluxrouter", "-o", "name")
-    assert {"plan.fluxrouter.ai/listed", "account.fluxrouter.ai/listed"} <= set(everything.split())
+    account = account_document("listed", plan="listed")
+    kubernetes.apply(catalog_document(), plan_document("listed"), account)
+    names = {"fxp": "plan", "fxa": "account", "fxc": "catalog"}
+    listed = {short: kubernetes.kubectl("get", short, "-o", "name").split() for short in names}
+    everything = kubernetes.kubectl("get", "fluxrouter", "-o", "name").split()
+    for short, kind in names.items():
+        name = f"{kind}.fluxrouter.ai/{'default' if kind == 'catalog' else 'listed'}"
+        assert name in listed[short]
+        assert name in everything
 
 
 def test_columns_show_what_one_asks_first(kubernetes: KubernetesApi) -> None:

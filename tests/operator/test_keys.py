@@ -9,7 +9,7 @@ import pytest
 from fluxrouter.v1 import control_pb2, router_pb2
 from fluxrouter_server.cli.session import CallRefused
 from fluxrouter_testing.kubernetes_api import Refused
-from fluxrouter_testing.kubernetes_platform import Platform
+from fluxrouter_testing.kubernetes_platform import Platform, condition
 from fluxrouter_testing.kubernetes_samples import (
     Document,
     account_document,
@@ -17,6 +17,7 @@ from fluxrouter_testing.kubernetes_samples import (
 )
 
 DAY_SECONDS = 86_400
+ONE_OF_FOUR = ["Ready", "SecretNotOurs", "SecretNotOurs", "SecretNotOurs"]
 
 
 @pytest.fixture
@@ -157,6 +158,19 @@ def test_of_two_accounts_that_claim_a_secret_the_first_keeps_it(
     platform.wait_ready("account", name)
 
 
+def test_of_accounts_that_claim_a_secret_at_once_one_gets_it(platform: Platform) -> None:
+    plan = platform.new_name("k")
+    names = [f"{plan}-{number}" for number in range(4)]
+    claim = {"name": "ci", "secret": {"name": f"{plan}-shared"}}
+    claims = [account_document(name, plan=plan, apiKeys=[claim]) for name in names]
+    platform.apply(plan_document(plan), *claims)
+    platform.wait(lambda: sorted(ready_reason(platform, name) for name in names) == ONE_OF_FOUR)
+    (winner,) = [name for name in names if ready_reason(platform, name) == "Ready"]
+    kept = read(platform, f"{plan}-shared") or {}
+    assert kept["metadata"]["labels"]["fluxrouter.ai/account"] == winner
+    assert works(platform, text(platform, f"{plan}-shared"))
+
+
 def test_a_key_does_not_come_back_with_its_account(platform: Platform, name: str) -> None:
     """Without a controller manager nobody collects the Secret but the test."""
     old = text(platform, f"{name}-ci")
@@ -241,6 +255,11 @@ def works(platform: Platform, api_key: str) -> bool:
 def listed(platform: Platform, account: str) -> list[control_pb2.ApiKey]:
     request = control_pb2.ListKeysRequest(account=account)
     return list(platform.session.call(platform.session.control.ListKeys, request).keys)
+
+
+def ready_reason(platform: Platform, account: str) -> str:
+    reason: str = condition(platform.status("account", account), "Ready").get("reason", "")
+    return reason
 
 
 def active(platform: Platform, account: str) -> int:

@@ -46,6 +46,20 @@ def test_a_silent_server_is_said_and_taken_back(platform: Platform, name: str) -
     assert cap_nano_usd(platform, name) == 500_000_000
 
 
+def test_a_dead_server_is_said_until_another_takes_its_place(platform: Platform, name: str) -> None:
+    """Nobody listens at its address meanwhile, which is another error than silence."""
+    fleet = platform.fleet
+    dead = fleet.servers[0]
+    dead.child.kill()
+    platform.wait_condition("account", name, "Enforced=Unknown/ServerUnreachable")
+    platform.apply(plan_document(name, capUsd="0.50"))
+    platform.wait_condition("plan", name, "Enforced=Unknown/ServerUnreachable")
+    fleet.servers[0] = fleet.start_server("--listen", dead.address)
+    platform.wait_ready("account", name)
+    platform.wait_ready("plan", name)
+    assert cap_nano_usd(platform, name) == 500_000_000
+
+
 def test_a_deletion_waits_for_the_server(platform: Platform, name: str) -> None:
     with stopped(platform.fleet.servers[0].child):
         platform.api.kubectl("delete", "account", name, "--wait=false")

@@ -41,14 +41,29 @@ def test_spending_shows_in_the_status(platform: Platform, name: str) -> None:
 
 
 def test_the_free_plan_ends_at_a_dollar_and_begins_anew(platform: Platform, name: str) -> None:
-    while (answer := try_route(platform, name)) is not None:
-        settle(platform, answer)
+    spend_all(platform, name)
     assert denial(platform, name) == "CAP_REACHED"
     assert 995_000_000 <= spend(platform, name).settled_nano_usd <= 1_000_000_000
     platform.wait(lambda: "CapReached" in reasons(platform, name))
     platform.fleet.clock.advance(MONTH_SECONDS)
     assert route(platform, name).model == "small-1"
     platform.wait(lambda: platform.status("account", name)["spend"]["settledUsd"] == "0.00")
+
+
+def test_the_cap_is_an_event_once_a_month_and_again_in_the_next(
+    platform: Platform, name: str
+) -> None:
+    spend_all(platform, name)
+    platform.wait(lambda: reasons(platform, name).count("CapReached") == 1)
+    platform.operator.kill()
+    platform.operator.start()
+    platform.apply(account_document(name, plan=name, paymentMethod="card"))
+    platform.wait_ready("account", name)
+    assert reasons(platform, name).count("CapReached") == 1
+    platform.fleet.clock.advance(MONTH_SECONDS)
+    platform.wait(lambda: platform.status("account", name)["spend"]["settledUsd"] == "0.00")
+    spend_all(platform, name)
+    platform.wait(lambda: reasons(platform, name).count("CapReached") == 2)
 
 
 def test_eighty_percent_is_an_event_once_a_month(platform: Platform, name: str) -> None:
@@ -86,6 +101,11 @@ def test_trouble_that_lasts_is_told_and_so_is_its_end(platform: Platform) -> Non
     platform.wait(lambda: reasons(platform, name) == ["PlanNotFound"])
     platform.apply(plan_document(name))
     platform.wait(lambda: set(reasons(platform, name)) == {"PlanNotFound", "Ready"})
+
+
+def spend_all(platform: Platform, name: str) -> None:
+    while (answer := try_route(platform, name)) is not None:
+        settle(platform, answer)
 
 
 def usd(nano_usd: int) -> str:
