@@ -134,7 +134,8 @@ async def by_http(order: Order, session: aiohttp.ClientSession) -> Outcome:
         async with session.post(f"{order.http}/chat/completions", json=body) as answer:
             text = await answer.text()
             if answer.status != _OK:
-                return Outcome(_code(text), answer.status)
+                # Never empty, which would count as served.
+                return Outcome(_code(text) or f"{answer.status} without a body", answer.status)
             cost = Decimal(answer.headers["X-Flux-Cost-Usd"])
             return Outcome("", _OK, int(cost * 10**9))
     except (aiohttp.ClientError, TimeoutError) as error:
