@@ -8,6 +8,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from fluxrouter_testing.processes import running
+from fluxrouter_testing.store_cluster import running_cluster
 from fluxrouter_testing.valkey import running_valkey
 
 Run = Callable[..., subprocess.CompletedProcess[str]]
@@ -38,6 +39,15 @@ def test_an_external_store_that_was_never_used_is_told_from_one_that_is_ready(
     assert done.returncode == 1
     assert "--initialize-store" in str(findings(done)["layout"]["problem"])
     assert findings(done)["persistence"]["ok"] is True
+
+
+def test_every_node_of_a_cluster_is_examined(fluxrouter: Run) -> None:
+    with running_cluster(durable=True) as cluster:
+        cluster.primaries[1].command("CONFIG", "SET", "maxmemory-policy", "allkeys-lru")
+        done = fluxrouter("doctor", "--store", cluster.url, "-o", "json")
+    assert done.returncode == 1
+    assert str(cluster.primaries[1].tcp_address.port) in done.stdout
+    assert "maxmemory-policy noeviction" in done.stdout
 
 
 def test_a_store_that_keeps_nothing_on_disk_is_a_problem_with_a_remedy(fluxrouter: Run) -> None:
