@@ -11,8 +11,7 @@ from workload import prepare
 from fluxrouter_server.store.suitability import parse_info
 from fluxrouter_testing.fleet import Fleet, running_fleet
 
-#: The last takes some minutes to create; what is promised is promised up to there.
-ACCOUNTS = (1_000, 10_000, 100_000, 1_000_000)
+_ACCOUNTS = (1_000, 10_000, 100_000, 1_000_000)
 _CALLED = 50_000  # more than a replica remembers, so that it has to read accounts as well
 _SECONDS = 8.0
 _CONNECTIONS = 8
@@ -36,14 +35,14 @@ class Growth:
     store_bytes_an_account: int
 
 
-def measure_growth() -> list[Growth]:
-    """Adds accounts to one store, and routes for them at each size."""
+def measure_growth(most_accounts: int) -> list[Growth]:
+    """Adds accounts to one store, up to so many, and routes for them at each size."""
     found = []
     with running_fleet(servers=1) as fleet:
         server = fleet.servers[0]
         names = prepare(server.session(), accounts=0)
         empty = _used_bytes(fleet)
-        for size in ACCOUNTS:
+        for size in (size for size in _ACCOUNTS if size <= most_accounts):
             print(f"{size} accounts …", file=sys.stderr, flush=True)
             names += prepare(server.session(), accounts=size, first=len(names))
             used = _used_bytes(fleet) - empty

@@ -24,18 +24,26 @@ _RESULTS = Path(__file__).with_name("results")
 _REPLICAS = (1, 2, 4, 8)
 _QUICK_REPLICAS = (2,)
 _ACCOUNTS = 10_000
+_MOST_ACCOUNTS = 100_000
 
 
 def main() -> int:
     """Measures and reports; 1 where money was overspent, lost or charged twice."""
     parser = argparse.ArgumentParser(description="Measure what an exact decision costs.")
     parser.add_argument("--quick", action="store_true", help="under 50 s, less exact")
-    quick: bool = parser.parse_args().quick
+    parser.add_argument(
+        "--most-accounts",
+        type=int,
+        default=_MOST_ACCOUNTS,
+        help="up to how many accounts the store grows; 1000000 takes some minutes more",
+    )
+    options = parser.parse_args()
+    quick: bool = options.quick
     size = QUICK if quick else FULL
     measurements = measure_decisions(size)
     races = measure_races(_QUICK_REPLICAS if quick else _REPLICAS)
     change = None if quick else measure_plan_change(accounts=_ACCOUNTS, replicas=4)
-    growth = [] if quick else measure_growth()
+    growth = [] if quick else measure_growth(options.most_accounts)
     print_report(measurements, races, change, growth)
     if change is not None:
         _write(

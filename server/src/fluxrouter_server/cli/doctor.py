@@ -119,7 +119,7 @@ def _server(session: Session, settings: Settings) -> Finding:
     try:
         answer = check(health_pb2.HealthCheckRequest(), timeout=_HEALTH_SECONDS)
     except grpc.RpcError:
-        return Finding("server", ok=True, problem=f"nobody answers at {session.server}")
+        return Finding("server", ok=True, problem=f"none runs at {session.server}")
     if answer.status == health_pb2.HealthCheckResponse.SERVING:
         return Finding("server", ok=True, problem=f"serving at {session.server}")
     return Finding(
