@@ -16,7 +16,10 @@ from fluxrouter_testing.waiting import eventually
 READY_SECONDS = 20
 
 
-def test_a_server_with_edge_and_examples_is_ready_in_20_seconds_and_answers(tmp_path: Path) -> None:
+def test_a_server_with_edge_and_examples_is_ready_in_20_seconds_and_answers(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("FLUXROUTER_TRANSPORT", raising=False)  # as other tests may have it set
     if isinstance(why_not := find_envoy(), str):
         pytest.skip(why_not)
     ready, log = tmp_path / "ready.json", tmp_path / "server.log"
