@@ -10,15 +10,18 @@ import asyncio
 import ssl
 from collections.abc import Coroutine, Hashable, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Final, NoReturn, Self
+from typing import Any, Final, NoReturn
 
 from fluxrouter_server.store.addresses import Place
+from fluxrouter_server.store.background import RunsInBackground
 from fluxrouter_server.store.errors import CallFailed, StoreError
 from fluxrouter_server.store.keeper import KeeperSettings
 from fluxrouter_server.store.node_link import NodeLink
 from fluxrouter_server.store.repeats import (
     FIRST_PAUSE_SECONDS,
+    abandon,
     explain,
+    failed,
     is_unknown_script,
     may_repeat,
     next_pause,
@@ -55,7 +58,7 @@ class ClientSettings:
         return _REPLICATION_SHARE * self.timeout_seconds
 
 
-class StoreClient:
+class StoreClient(RunsInBackground):
     """Runs commands and scripts on one server over one pipelined connection.
 
     Implements `StoreRunner`.
@@ -81,6 +84,7 @@ class StoreClient:
         settings: ClientSettings | None = None,
         tls: ssl.SSLContext | None = None,
     ) -> None:
+        super().__init__()
         self._settings = settings or ClientSettings()
         self._link = NodeLink(
             place,
@@ -93,21 +97,6 @@ class StoreClient:
         self.breaker = self._link.breaker
         self._loop = asyncio.get_running_loop()
         self._calls = self._link.calls
-        self._task: asyncio.Task[NoReturn] | None = None
-
-    async def __aenter__(self) -> Self:
-        """Starts to connect; does not wait for it (see `wait_ready`)."""
-        self._task = asyncio.create_task(self.run(), name="store-client")
-        return self
-
-    async def __aexit__(self, *exc_info: object) -> None:
-        """Ends the connection; calls that wait fail."""
-        if self._task is not None:
-            task, self._task = self._task, None
-            task.cancel()
-            await asyncio.wait([task])
-            if not task.cancelled():
-                task.result()  # it never returns: this raises what ended it
 
     async def run(self) -> NoReturn:
         """Keeps the connection until cancelled; on return all calls have ended."""
@@ -207,7 +196,7 @@ class StoreClient:
             for command, future in zip(commands, futures, strict=True):
                 results.append(await self._finish(command, script, future, deadline))
         finally:
-            _abandon(futures)
+            abandon(futures)
         return results
 
     async def _run(self, command: Command, script: Script | None, deadline: float) -> Reply:
@@ -222,9 +211,7 @@ class StoreClient:
         try:
             return self._calls.submit(command, deadline)
         except CallFailed as error:
-            future: asyncio.Future[Reply] = self._loop.create_future()
-            future.set_exception(error)
-            return future
+            return failed(error)
 
     async def _finish(
         self, command: Command, script: Script, first_try: asyncio.Future[Reply], deadline: float
@@ -275,10 +262,3 @@ class StoreClient:
                 continue
             self._calls.record_answer()
             return reply
-
-
-def _abandon(futures: list[asyncio.Future[Reply]]) -> None:
-    """Lets go of futures that nobody will await; no complaint about those that failed meanwhile."""
-    for future in futures:
-        if not future.cancel() and not future.cancelled():
-            future.exception()

@@ -8,9 +8,10 @@ import asyncio
 import ssl
 from collections.abc import Coroutine, Hashable, Sequence
 from dataclasses import dataclass
-from typing import Any, NoReturn, Self
+from typing import Any, NoReturn
 
 from fluxrouter_server.store.addresses import StoreAddress
+from fluxrouter_server.store.background import RunsInBackground
 from fluxrouter_server.store.client import ClientSettings
 from fluxrouter_server.store.cluster_links import ClusterLinks
 from fluxrouter_server.store.errors import CallFailed, CommandNotSent, StoreError
@@ -18,7 +19,9 @@ from fluxrouter_server.store.locations import StoreLocation
 from fluxrouter_server.store.node_link import NodeLink
 from fluxrouter_server.store.repeats import (
     FIRST_PAUSE_SECONDS,
+    abandon,
     explain,
+    failed,
     is_unknown_script,
     may_repeat,
     next_pause,
@@ -56,7 +59,7 @@ class _Call:
     link: NodeLink | None = None
 
 
-class ClusterClient:
+class ClusterClient(RunsInBackground):
     """Runs commands and scripts on a Cluster. Implements `StoreRunner`.
 
     Args:
@@ -74,10 +77,10 @@ class ClusterClient:
         settings: ClientSettings | None = None,
         tls: ssl.SSLContext | None = None,
     ) -> None:
+        super().__init__()
         self._location = location
         self._settings = settings = settings or ClientSettings()
         self._loop = asyncio.get_running_loop()
-        self._task: asyncio.Task[NoReturn] | None = None
         self._on_life: OnLife | None = None
         self._lives = 0
         self._links = ClusterLinks(
@@ -94,20 +97,6 @@ class ClusterClient:
             ),
             tls=tls,
         )
-
-    async def __aenter__(self) -> Self:
-        """Starts to connect; does not wait for it (see `wait_ready`)."""
-        self._task = asyncio.create_task(self.run(), name="store-client")
-        return self
-
-    async def __aexit__(self, *exc_info: object) -> None:
-        """Ends the connections; calls that wait fail."""
-        if self._task is not None:
-            task, self._task = self._task, None
-            task.cancel()
-            await asyncio.wait([task])
-            if not task.cancelled():
-                task.result()  # it never returns: this raises what ended it
 
     async def run(self) -> NoReturn:
         """Keeps the connections until cancelled; on return all calls have ended."""
@@ -193,9 +182,7 @@ class ClusterClient:
                 except StoreError as error:
                     results.append(error)
         finally:
-            for _, future in begun:
-                if not future.cancel() and not future.cancelled():
-                    future.exception()  # nobody will ask any more
+            abandon([future for _, future in begun])
         return results
 
     def _call(
@@ -232,9 +219,7 @@ class ClusterClient:
             call.link = self._link(call.shard)
             return call.link.calls.submit(call.command, call.deadline)
         except CallFailed as error:
-            future: asyncio.Future[Reply] = self._loop.create_future()
-            future.set_exception(error)
-            return future
+            return failed(error)
 
     async def _finish(self, call: _Call, future: asyncio.Future[Reply]) -> Reply:
         """Awaits the reply; follows redirections and repeats what was not executed."""
@@ -281,9 +266,7 @@ class ClusterClient:
                 return self._begin(call)
             return call.link.calls.submit(call.command, call.deadline)
         except CallFailed as error:
-            future: asyncio.Future[Reply] = self._loop.create_future()
-            future.set_exception(error)
-            return future
+            return failed(error)
 
     def _also(self, call: _Call, command: Command) -> None:
         """Sends a command right before the call, on the same connection."""

@@ -1,12 +1,22 @@
-"""When a call that failed is tried again, and how long is waited before that."""
+"""When a call that failed is tried again, how long is waited before that, and how one is let go."""
 
+import asyncio
+from collections.abc import Iterable
 from typing import Final
 
 from fluxrouter_server.store.errors import CallFailed, StoreError, StoreNotReady
-from fluxrouter_server.store.replies import ErrorReply, classify
+from fluxrouter_server.store.replies import ErrorReply, Reply, classify
 from fluxrouter_server.store.scripts import Script
 
-__all__ = ["FIRST_PAUSE_SECONDS", "explain", "is_unknown_script", "may_repeat", "next_pause"]
+__all__ = [
+    "FIRST_PAUSE_SECONDS",
+    "abandon",
+    "explain",
+    "failed",
+    "is_unknown_script",
+    "may_repeat",
+    "next_pause",
+]
 
 FIRST_PAUSE_SECONDS: Final = 0.005
 """Before the first repeat; it doubles. Slots move and connections return within milliseconds."""
@@ -35,3 +45,17 @@ def may_repeat(failure: StoreError) -> bool:
 def is_unknown_script(failure: StoreError) -> bool:
     """Whether the server has to be given the script first."""
     return isinstance(failure, StoreNotReady) and failure.code == "NOSCRIPT"
+
+
+def failed(error: CallFailed) -> asyncio.Future[Reply]:
+    """A call that could not be sent, as what awaits it expects."""
+    future: asyncio.Future[Reply] = asyncio.get_running_loop().create_future()
+    future.set_exception(error)
+    return future
+
+
+def abandon(futures: Iterable[asyncio.Future[Reply]]) -> None:
+    """Lets go of calls that nobody will await; no complaint about those that failed meanwhile."""
+    for future in futures:
+        if not future.cancel() and not future.cancelled():
+            future.exception()
