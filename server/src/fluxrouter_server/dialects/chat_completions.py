@@ -7,18 +7,27 @@ not in a rate card, or that need what the provider keeps for all of us, are refu
 from collections.abc import Iterator, Mapping
 from typing import Any, Final
 
-from fluxrouter_server.dialects.dialect import Asked, StreamMeter, failure_in, judged, usage_of
+from fluxrouter_server.dialects.dialect import (
+    Asked,
+    StreamMeter,
+    failure_in,
+    judged,
+    usage_of,
+    utf8_bytes,
+)
 from fluxrouter_server.dialects.error_bodies import event, openai_error
 from fluxrouter_server.dialects.event_stream import ServerSentEvent
 from fluxrouter_server.dialects.fields import (
     Body,
     data_url_bytes,
+    has_functions,
     objects,
     read_flag,
     read_list,
     read_model,
     read_tokens,
     refuse_fields,
+    refuse_other_prices,
     texts_of,
     whole_number,
 )
@@ -35,7 +44,6 @@ _NOT_SERVED: Final[Mapping[str, str]] = {
     "store": "answers are not kept here; leave it out",
     "web_search_options": "searches have no price here; leave it out",
 }
-_TOOL_TYPES: Final = ("function", "custom")
 _TEXT: Final = "text"
 
 
@@ -48,7 +56,8 @@ class ChatCompletions:
     def read(self, body: Body) -> Asked:
         """Return what is asked for; raises Refused."""
         refuse_fields(body, _NOT_SERVED)
-        _refuse_paid_tiers(body)
+        refuse_other_prices(body)
+        _refuse_other_media(body)
         messages = list(objects(read_list(body, "messages"), "messages"))
         if not messages:
             raise bad_request("messages: give at least one", param="messages")
@@ -160,13 +169,7 @@ def chat_usage(used: object) -> Usage | None:
     )
 
 
-def _refuse_paid_tiers(body: Body) -> None:
-    if body.get("service_tier") not in (None, "auto", "default"):
-        raise bad_request(
-            "service_tier: tiers with other prices are not served; leave it out",
-            param="service_tier",
-            code="unsupported_parameter",
-        )
+def _refuse_other_media(body: Body) -> None:
     modalities = body.get("modalities")
     if modalities is not None and modalities != [_TEXT]:
         raise bad_request(
@@ -177,11 +180,7 @@ def _refuse_paid_tiers(body: Body) -> None:
 
 
 def _capabilities(body: Body) -> Iterator[Capability]:
-    tools = list(objects(read_list(body, "tools"), "tools"))
-    for index, tool in enumerate(tools):
-        if tool.get("type") not in _TOOL_TYPES:
-            raise bad_request(f"tools[{index}].type: only functions are served", param="tools")
-    if tools or body.get("functions"):
+    if has_functions(body) or body.get("functions"):
         yield Capability.TOOLS
     wanted = body.get("response_format")
     if isinstance(wanted, dict) and wanted.get("type") not in (None, _TEXT):
@@ -219,10 +218,7 @@ def _bytes_of(message: object) -> int:
     """The bytes of whatever in a message or a delta is output."""
     if not isinstance(message, dict):
         return 0
-    size = 0
-    for name in ("content", "reasoning_content", "reasoning", "refusal"):
-        text = message.get(name)
-        if isinstance(text, str):
-            size += len(text.encode("utf-8", "surrogatepass"))
+    said = ("content", "reasoning_content", "reasoning", "refusal")
+    size = sum(utf8_bytes(message.get(name)) for name in said)
     calls = message.get("tool_calls") or message.get("function_call")
     return size + (len(to_json(calls)) if calls else 0)

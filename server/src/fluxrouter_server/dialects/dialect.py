@@ -12,6 +12,7 @@ from fluxrouter_server.domain.catalog import Capability
 from fluxrouter_server.domain.catalog import Protocol as ApiProtocol
 from fluxrouter_server.domain.pricing import MAX_TOKENS, Usage
 from fluxrouter_server.routing.conversation import Turn, text_to_judge
+from fluxrouter_server.routing.fitness import utf8_length
 
 __all__ = [
     "Asked",
@@ -148,7 +149,7 @@ def failure_in(answer: Mapping[str, Any]) -> str:
 
 def utf8_bytes(text: object) -> int:
     """Return the bytes of a text in UTF-8; 0 for what is none."""
-    return len(text.encode("utf-8", "surrogatepass")) if isinstance(text, str) else 0
+    return utf8_length(text) if isinstance(text, str) else 0
 
 
 def usage_of(

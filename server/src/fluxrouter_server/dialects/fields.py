@@ -9,12 +9,14 @@ from fluxrouter_server.domain.pricing import MAX_TOKENS
 __all__ = [
     "Body",
     "data_url_bytes",
+    "has_functions",
     "objects",
     "read_flag",
     "read_list",
     "read_model",
     "read_tokens",
     "refuse_fields",
+    "refuse_other_prices",
     "texts_of",
     "whole_number",
 ]
@@ -23,6 +25,7 @@ __all__ = [
 Body = Mapping[str, Any]
 
 _MAX_MODEL_CHARACTERS: Final = 256
+_FUNCTIONS: Final = ("function", "custom")
 
 
 def read_model(body: Body) -> str:
@@ -91,6 +94,25 @@ def refuse_fields(body: Body, reasons: Mapping[str, str]) -> None:
     for name, reason in reasons.items():
         if body.get(name):
             raise bad_request(f"{name}: {reason}", param=name, code="unsupported_parameter")
+
+
+def refuse_other_prices(body: Body) -> None:
+    """Raise Refused for a service tier of OpenAI's that no rate card prices."""
+    if body.get("service_tier") not in (None, "auto", "default"):
+        raise bad_request(
+            "service_tier: tiers with other prices are not served; leave it out",
+            param="service_tier",
+            code="unsupported_parameter",
+        )
+
+
+def has_functions(body: Body) -> bool:
+    """Say whether the model may call tools; raises Refused for those that the provider runs."""
+    tools = list(objects(read_list(body, "tools"), "tools"))
+    for index, tool in enumerate(tools):
+        if tool.get("type") not in _FUNCTIONS:
+            raise bad_request(f"tools[{index}].type: only functions are served", param="tools")
+    return bool(tools)
 
 
 def data_url_bytes(url: object) -> int:

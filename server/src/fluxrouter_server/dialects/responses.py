@@ -21,12 +21,14 @@ from fluxrouter_server.dialects.event_stream import ServerSentEvent
 from fluxrouter_server.dialects.fields import (
     Body,
     data_url_bytes,
+    has_functions,
     objects,
     read_flag,
     read_list,
     read_model,
     read_tokens,
     refuse_fields,
+    refuse_other_prices,
     texts_of,
 )
 from fluxrouter_server.dialects.json_body import to_json
@@ -43,7 +45,6 @@ _NOT_SERVED: Final[Mapping[str, str]] = {
     "prompt": "prompts are not kept here; send the input itself",
     "background": "answers are given while you wait; leave it out",
 }
-_TOOL_TYPES: Final = ("function", "custom")
 _OUTPUT_ITEMS: Final = ("content", "summary")
 _ENDS: Final = ("response.completed", "response.incomplete", "response.failed")
 
@@ -57,12 +58,7 @@ class Responses:
     def read(self, body: Body) -> Asked:
         """Return what is asked for; raises Refused."""
         refuse_fields(body, _NOT_SERVED)
-        if body.get("service_tier") not in (None, "auto", "default"):
-            raise bad_request(
-                "service_tier: tiers with other prices are not served; leave it out",
-                param="service_tier",
-                code="unsupported_parameter",
-            )
+        refuse_other_prices(body)
         given = body.get("input")
         items = [] if isinstance(given, str) else list(objects(read_list(body, "input"), "input"))
         if not given:
@@ -157,11 +153,7 @@ class ResponsesMeter(StreamMeter):
 
 
 def _capabilities(body: Body) -> Iterator[Capability]:
-    tools = list(objects(read_list(body, "tools"), "tools"))
-    for index, tool in enumerate(tools):
-        if tool.get("type") not in _TOOL_TYPES:
-            raise bad_request(f"tools[{index}].type: only functions are served", param="tools")
-    if tools:
+    if has_functions(body):
         yield Capability.TOOLS
     text = body.get("text")
     wanted = text.get("format") if isinstance(text, dict) else None
