@@ -1,37 +1,17 @@
 """A store that lost its data comes back from the ledger by itself."""
 
-from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
 import grpc
-import pytest
 
 from fluxrouter.v1 import router_pb2, usage_pb2
-from fluxrouter_server.cli.resource_files import read_resources
 from fluxrouter_server.store.keys import account_keys, ledger_key
-from fluxrouter_testing.customers import account, connected, plan
-from fluxrouter_testing.fleet import Fleet, running_fleet
+from fluxrouter_testing.fleet import Fleet
 from fluxrouter_testing.refusals import refused
 from fluxrouter_testing.shop import Shop
 from fluxrouter_testing.waiting import eventually_async
 
-ROOT = Path(__file__).resolve().parents[2]
-START_US = 1_800_000_000_000_000  # 2027-01-15T08:00:00Z
 PATIENCE_SECONDS = 30
-
-
-@pytest.fixture
-def fleet() -> Iterator[Fleet]:
-    with running_fleet(servers=1, start_us=START_US, with_ledger=True) as started:
-        yield started
-
-
-@pytest.fixture
-async def shop(fleet: Fleet) -> AsyncIterator[Shop]:
-    catalog = read_resources([str(ROOT / "examples" / "resources" / "catalog.yaml")])
-    async with connected(fleet.servers[0].address) as connection:
-        await connection.apply(*catalog, plan("gold", "1.00"), account("shop", "gold"))
-        yield Shop(connection, "shop", "gold", fleet.clock)
 
 
 async def entries(shop: Shop) -> list[usage_pb2.LedgerEntry]:
